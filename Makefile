@@ -1,0 +1,50 @@
+# Parola: every task has a target here; CI and hooks call make and nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" --quiet
+
+.PHONY: help run setup demo test check format lock sample clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: $(VENV)/.run ## Start the server with the embedded engine on http://127.0.0.1:8000
+	$(VENV)/bin/parola serve --port 8000 --port 3000 --port 8080 --data parola-data $(ARGS)
+
+setup: $(VENV)/.run ## Make .venv with parola, ready to run
+	@echo "Ready: $(VENV)/bin/parola --help"
+
+demo: $(VENV)/.run ## Stream the sample talk into a room and print its captions; no browser needed
+	$(VENV)/bin/parola demo $(ARGS)
+
+test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
+	scripts/debian-packages chromium:chromium npm:npm node:nodejs
+	scripts/npm-tools
+	$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Check format, lint, types, import arrows, and the docs against the code
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest -q tests/unit/docs
+
+format: $(VENV)/.dev ## Format the code and mend what the linter can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+lock: ## Resolve the dependencies anew (needs uv)
+	$(LOCK) --extra all -o locks/run.txt
+	$(LOCK) --extra all --group dev -o locks/dev.txt
+
+clean: ## Remove what the targets above made, but never the data
+	rm -rf $(VENV) .tools build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.run: locks/run.txt pyproject.toml scripts/setup
+	scripts/setup run
+
+$(VENV)/.dev: locks/dev.txt pyproject.toml scripts/setup
+	scripts/setup dev
