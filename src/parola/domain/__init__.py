@@ -1,0 +1,1 @@
+"""Pure words: values and rules of captioning, without waiting, clocks or sockets."""

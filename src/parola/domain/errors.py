@@ -1,0 +1,110 @@
+"""Every error Parola raises on purpose, each with a word for the wire and a remedy for a person.
+
+ParolaError
+├── BadInput                what was sent cannot be used: sending it again will not help
+│   ├── BadRoomName         bad_room_name
+│   ├── BadLanguage         bad_language
+│   ├── BadAudio            bad_audio
+│   ├── BadMessage          bad_message
+│   ├── TooLarge            too_large
+│   └── NotFound            not_found
+├── RoomBusy                room_busy: somebody else is speaking into the room
+├── NoEngine                no_engine: no recogniser here knows the language
+├── EngineFailed            engine_failed: a recogniser broke; a new stream may work
+├── StoreFailed             store_failed: a log cannot be written or read now
+├── DiskFull                disk_full: no room for an upload
+└── Stopping                stopping: the server is about to stop; come back soon
+
+The code words are part of the protocol (docs/reference/errors.md); messages may change.
+"""
+
+from typing import ClassVar
+
+
+class ParolaError(Exception):
+    """The root: one sentence that says what is wrong and what to do about it."""
+
+    code: ClassVar[str] = "error"
+    """A stable word for programs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadInput(ParolaError):  # noqa: N818 - the family's name, never raised itself
+    """What was sent cannot be used."""
+
+    code = "bad_input"
+
+
+class BadRoomName(BadInput):
+    """A room name that no room can have."""
+
+    code = "bad_room_name"
+
+
+class BadLanguage(BadInput):
+    """A language that is not a language tag."""
+
+    code = "bad_language"
+
+
+class BadAudio(BadInput):
+    """Sound that cannot be read: no audio in it, empty, broken, or an odd number of bytes."""
+
+    code = "bad_audio"
+
+
+class BadMessage(BadInput):
+    """A message or parameter that is not as the protocol says."""
+
+    code = "bad_message"
+
+
+class TooLarge(BadInput):
+    """More than the limit that the message names."""
+
+    code = "too_large"
+
+
+class NotFound(BadInput):
+    """A room, file or engine that is not there."""
+
+    code = "not_found"
+
+
+class RoomBusy(ParolaError):  # noqa: N818 - said of the room, as in the protocol
+    """Another source is speaking into the room."""
+
+    code = "room_busy"
+
+
+class NoEngine(ParolaError):  # noqa: N818 - said of the server, as in the protocol
+    """No recogniser here knows the language; the message names what to install."""
+
+    code = "no_engine"
+
+
+class EngineFailed(ParolaError):  # noqa: N818 - said of the engine, as in the protocol
+    """A recogniser broke off. The session opens a new stream while its budget lasts."""
+
+    code = "engine_failed"
+
+
+class StoreFailed(ParolaError):  # noqa: N818 - said of the store, as in the protocol
+    """A log cannot be written or read now; what waits is kept and tried again."""
+
+    code = "store_failed"
+
+
+class DiskFull(ParolaError):  # noqa: N818 - said of the disk, as in the protocol
+    """No room on the disk for an upload; nothing of it was kept."""
+
+    code = "disk_full"
+
+
+class Stopping(ParolaError):  # noqa: N818 - said of the server, as in the protocol
+    """The server is about to stop and takes nothing new."""
+
+    code = "stopping"

@@ -1,0 +1,42 @@
+"""A room's append-only, numbered record: final segments and what changed around them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from parola.domain.transcript import Segment
+
+Change = Literal["session_started", "session_ended", "language"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """Something about the room changed: a talk began or ended, the language was switched."""
+
+    change: Change
+    session: str
+    value: str = ""
+    """The language, for `language` and `session_started`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One numbered line of a room's log. Partials are never logged."""
+
+    room: str
+    number: int
+    """Counts a room's entries from 1, without a gap, across sessions and restarts."""
+
+    at_ms: int
+    """Wall-clock time in milliseconds since 1970; strictly increasing within a room."""
+
+    body: Segment | StateChange
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSummary:
+    """What a log knows of one room."""
+
+    room: str
+    entries: int
+    first_at_ms: int
+    last_at_ms: int

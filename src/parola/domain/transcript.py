@@ -1,0 +1,167 @@
+"""What engines guess and what viewers read: words, hypotheses and numbered segments."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from parola.domain.audio import to_seconds
+
+MadeBy = Literal["automatic", "human", "corrected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One spoken word and the sound under it."""
+
+    text: str
+    start_frame: int
+    """On the session's clock."""
+
+    end_frame: int
+    """The first frame after the word."""
+
+    confidence: float | None = None
+    """The engine's own, 0 to 1; None where it has none (partials, mostly)."""
+
+    stable: bool = False
+    """The engine promises not to change it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """An engine's current guess of one utterance; the last one of an utterance is final.
+
+    Engines say nothing of utterances without words: an empty final only withdraws a partial.
+    """
+
+    text: str
+    first_frame: int
+    """Where the utterance starts on the session's clock; the same in all its hypotheses."""
+
+    end_frame: int
+    """How far the guess reaches."""
+
+    is_final: bool = False
+    words: tuple[Word, ...] = ()
+    speaker: str | None = None
+    language: str | None = None
+    """Only where the engine identified it; None means the language that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An engine's word that it is done with all audio before a frame: final, or no speech."""
+
+    end_frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One numbered piece of a session's transcript, partial until final."""
+
+    session: str
+    number: int
+    """Counts a session's segments from 1, without a gap among its finals."""
+
+    text: str
+    first_frame: int
+    end_frame: int
+    is_final: bool
+    language: str
+    words: tuple[Word, ...] = ()
+    speaker: str | None = None
+    made_by: MadeBy = "automatic"
+    engine: str = ""
+    """Which recogniser heard it."""
+
+    @property
+    def start_s(self) -> float:
+        """Seconds on the session's clock."""
+        return to_seconds(self.first_frame)
+
+    @property
+    def end_s(self) -> float:
+        """Seconds on the session's clock."""
+        return to_seconds(self.end_frame)
+
+
+class SegmentAssembler:
+    """Turns one session's hypotheses, from however many engine streams, into numbered segments.
+
+    What it promises, whatever the hypotheses are:
+
+    - finals are numbered 1, 2, 3 … in the order they come, and never overlap in time;
+    - a partial carries the number that the next final will have;
+    - what a new stream repeats of audio already final is cut away, so nothing comes twice.
+    """
+
+    def __init__(self, session: str, language: str, engine: str = "") -> None:
+        self._session = session
+        self._language = language
+        self.engine = engine
+        self._next = 1
+        self._shown = ""
+        self._final_until = 0
+
+    @property
+    def final_until(self) -> int:
+        """The first frame that no final covers yet."""
+        return self._final_until
+
+    def add(self, hypothesis: Hypothesis) -> Segment | None:
+        """Return the segment a viewer should now see, or None when nothing changes for viewers.
+
+        A returned partial with empty text withdraws the partial shown before.
+        """
+        fresh = self._without_the_past(hypothesis)
+        text = fresh.text.strip()
+        if fresh.is_final and text:
+            segment = self._segment(fresh, text)
+            self._next += 1
+            self._shown = ""
+            self._final_until = max(self._final_until, fresh.end_frame)
+            return segment
+        if text == self._shown or (not text and not self._shown):
+            return None
+        self._shown = text
+        return self._segment(replace(fresh, is_final=False), text)
+
+    def _without_the_past(self, hypothesis: Hypothesis) -> Hypothesis:
+        """Return the hypothesis without words whose sound is mostly under an earlier final."""
+        done = self._final_until
+        if hypothesis.first_frame >= done:
+            return hypothesis
+        if not hypothesis.words:
+            # Without word times the guess cannot be cut: old as a whole, or new as a whole.
+            middle = (hypothesis.first_frame + hypothesis.end_frame) // 2
+            text = hypothesis.text if middle >= done else ""
+            return _from(hypothesis, text, (), done)
+        kept = tuple(w for w in hypothesis.words if (w.start_frame + w.end_frame) // 2 >= done)
+        if len(kept) == len(hypothesis.words):
+            return _from(hypothesis, hypothesis.text, kept, done)
+        return _from(hypothesis, " ".join(w.text for w in kept), kept, done)
+
+    def _segment(self, hypothesis: Hypothesis, text: str) -> Segment:
+        return Segment(
+            session=self._session,
+            number=self._next,
+            text=text,
+            first_frame=hypothesis.first_frame,
+            end_frame=hypothesis.end_frame,
+            is_final=hypothesis.is_final,
+            language=hypothesis.language or self._language,
+            words=hypothesis.words,
+            speaker=hypothesis.speaker,
+            engine=self.engine,
+        )
+
+
+def _from(hypothesis: Hypothesis, text: str, words: tuple[Word, ...], frame: int) -> Hypothesis:
+    """Return the hypothesis with other words, starting at `frame` at the earliest."""
+    first = max(hypothesis.first_frame, frame)
+    return replace(
+        hypothesis,
+        text=text,
+        words=words,
+        first_frame=first,
+        end_frame=max(hypothesis.end_frame, first),
+    )

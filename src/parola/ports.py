@@ -1,0 +1,140 @@
+"""Every seam of the house on one page: what the running system asks of its plugs."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from parola.domain.audio import AudioChunk
+from parola.domain.log import Entry, RoomSummary
+from parola.domain.transcript import Hypothesis, Segment, Settled
+from parola.domain.vocabulary import Language
+
+EngineEvent = Hypothesis | Settled
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """What a session asks of an engine."""
+
+    language: Language
+    session: str
+    first_frame: int = 0
+    """The session's frame that the first chunk will start with."""
+
+
+class EngineStream(Protocol):
+    """One run of a recogniser over one session's audio.
+
+    Reading and writing go on at once. All frame numbers, in and out, are the session's own.
+    Iteration ends after `end` once the last hypothesis is out; any other end is an error.
+
+    Raises (from `send`, `end` and the iteration):
+        EngineFailed: the recogniser broke off; what it had not made final is lost to this stream.
+    """
+
+    async def send(self, chunk: AudioChunk) -> None:
+        """Take the next chunk; waits while the recogniser is behind (back-pressure)."""
+
+    async def end(self) -> None:
+        """Say that no more audio comes: the last finals follow, then the iteration ends."""
+
+    def __aiter__(self) -> AsyncIterator[EngineEvent]:
+        """Yield hypotheses as they come; may be called once."""
+
+
+class Engine(Protocol):
+    """A recogniser."""
+
+    @property
+    def name(self) -> str:
+        """The word for it in settings, in the API and in exports."""
+
+    @property
+    def gated(self) -> bool:
+        """Whether the session's gate stands before it; only test engines say no."""
+
+    def knows(self, language: Language) -> bool:
+        """Return whether it can recognise the language."""
+
+    def open(self, request: StreamRequest) -> AbstractAsyncContextManager[EngineStream]:
+        """Open a stream; leaving the context ends it at once and frees what it holds.
+
+        Raises:
+            NoEngine: the language is not among its languages.
+            EngineFailed: it cannot start; the message says why and what to do.
+        """
+
+
+class Log(Protocol):
+    """Rooms' append-only, numbered records, kept durably.
+
+    Numbers are minted by the one writer a room has. Appending an entry that is there already
+    (same room and number, or a segment of the same session and first frame) changes nothing.
+    """
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Keep the entries, all or none; they are durable when this returns.
+
+        Raises:
+            StoreFailed: they are not kept now; trying again is safe.
+        """
+
+    async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Return up to `limit` entries with numbers greater than `after`, in order.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+
+    async def last_number(self, room: str) -> int:
+        """Return the greatest number in the room's log, 0 where it has none.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+
+    async def rooms(self) -> list[RoomSummary]:
+        """Return every room that has a log, by name.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """What a room is doing, for the people who look at it."""
+
+    state: str
+    """One of `parola.domain.vocabulary.ROOM_STATES`."""
+
+    detail: str = ""
+    """A sentence for a person, empty where the state says it all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A final as it went into the log."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The newest guess; replaces the partial before it."""
+
+    segment: Segment
+
+
+RoomEvent = Numbered | Partial | RoomState
+
+
+class Bus(Protocol):
+    """Carries a room's events from the node that hears it to the nodes that show it."""
+
+    async def publish(self, room: str, event: RoomEvent) -> None:
+        """Hand an event to every subscriber of the room, in order."""
+
+    def subscribe(self, room: str) -> AbstractAsyncContextManager[AsyncIterator[RoomEvent]]:
+        """Return the room's events from now on."""

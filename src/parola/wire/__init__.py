@@ -1,0 +1,1 @@
+"""Bytes in, events out: the formats that travel, without any I/O."""

@@ -1,0 +1,153 @@
+"""The JSON text frames on our own sockets, written and read. docs/reference/protocol.md."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from parola.domain.audio import RATE_HZ
+from parola.domain.captions import segment_fields, utc_iso
+from parola.domain.errors import BadMessage, ParolaError
+from parola.domain.log import Entry, StateChange
+from parola.domain.transcript import Segment
+from parola.domain.vocabulary import Language, language_tag
+
+MAX_REASON_BYTES = 123
+"""What a close frame can carry. Source: RFC 6455, section 5.5 (125 bytes less the code)."""
+
+RATES_HZ = range(8_000, 192_001)
+"""Sample rates a source may send."""
+
+
+def entry_message(entry: Entry) -> str:
+    """Return the frame for a numbered entry of a room's log."""
+    if isinstance(entry.body, StateChange):
+        return _json(
+            {
+                "type": "change",
+                "room": entry.room,
+                "change": entry.body.change,
+                "session": entry.body.session,
+                "value": entry.body.value,
+                "seq": entry.number,
+                "at": utc_iso(entry.at_ms),
+            }
+        )
+    return _segment_message(entry.room, entry.body, entry.number, utc_iso(entry.at_ms))
+
+
+def partial_message(room: str, segment: Segment) -> str:
+    """Return the frame for a guess; it replaces the guess before it."""
+    return _segment_message(room, segment, None, None)
+
+
+def state_message(room: str, state: str, detail: str, language: str, engine: str) -> str:
+    """Return the frame that says what a room is doing (viewers with v=1 only)."""
+    return _json(
+        {
+            "type": "state",
+            "room": room,
+            "state": state,
+            "detail": detail,
+            "language": language,
+            "engine": engine,
+        }
+    )
+
+
+def ready_message(session: str, position: int) -> str:
+    """Return the answer to `start`: send audio from `position` on."""
+    return _json({"type": "ready", "session": session, "position": position})
+
+
+def ack_message(position: int) -> str:
+    """Return the frame that says: the text of all audio before `position` is in the log."""
+    return _json({"type": "ack", "position": position})
+
+
+def error_message(error: ParolaError) -> str:
+    """Return the frame that tells a source why its socket is about to close."""
+    return _json({"type": "error", "code": error.code, "message": error.message})
+
+
+def close_reason(error: ParolaError) -> str:
+    """Return "code: message", cut to what a close frame can carry."""
+    whole = f"{error.code}: {error.message}".encode()
+    return whole[:MAX_REASON_BYTES].decode(errors="ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A source's first frame: it wants acknowledgements."""
+
+    session: str
+    language: Language
+    rate_hz: int = RATE_HZ
+    position: int = 0
+    """In frames of the source's own rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A source's last frame: send the last words and close."""
+
+
+def read_source_message(text: str) -> Start | End:
+    """Return what a source said in a text frame.
+
+    Raises:
+        BadMessage: it is not JSON, not one of `start` and `end`, or a field is out of range.
+        BadLanguage: its language is not a language tag.
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadMessage(
+            "A text frame on this socket is JSON, such as {"
+            '"type":"start","session":"<uuid>","language":"it-IT"}.'
+        ) from None
+    kind = fields.get("type") if isinstance(fields, dict) else None
+    if kind == "end":
+        return End()
+    if kind != "start":
+        raise BadMessage('A source says {"type":"start",…} first and {"type":"end"} last.')
+    return _start(fields)
+
+
+def _start(fields: dict[str, Any]) -> Start:
+    language = fields.get("language")
+    if not isinstance(language, str):
+        raise BadMessage('"start" needs a "language" such as "it-IT".')
+    try:
+        session = str(UUID(str(fields.get("session"))))
+    except ValueError:
+        raise BadMessage('"start" needs a "session" that is a UUID.') from None
+    return Start(
+        session,
+        language_tag(language),
+        _whole_number(fields, "rate", RATE_HZ, RATES_HZ),
+        _whole_number(fields, "position", 0, range(2**53)),
+    )
+
+
+def _whole_number(fields: dict[str, Any], name: str, default: int, allowed: range) -> int:
+    value = fields.get(name, default)
+    if type(value) is not int or value not in allowed:
+        low, high = allowed.start, allowed.stop - 1
+        raise BadMessage(f'"{name}" has to be a whole number from {low} to {high}.')
+    return value
+
+
+def _segment_message(room: str, segment: Segment, number: int | None, at: str | None) -> str:
+    return _json(
+        {
+            "type": "segment",
+            "room": room,
+            "is_partial": not segment.is_final,
+            **segment_fields(segment, number, at),
+        }
+    )
+
+
+def _json(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
