@@ -1,0 +1,114 @@
+/**
+ * Paints a room's text: one paragraph per final segment, and after them the guess in grey.
+ *
+ * A painted final is never touched again until it leaves at the top, so the browser has no reason
+ * to lay it out anew; only the last block, the guess, may change its words.
+ */
+
+export class Painter {
+  #finals;
+  #guess;
+  #keep;
+  #cut;
+  #session = null;
+  #speaker = null;
+  #lastFinal = "";
+
+  /**
+   * @param {HTMLElement} finals  Where paragraphs are appended; announced to screen readers.
+   * @param {HTMLElement} guess   The block after it; silent, as half words are noise to the ear.
+   * @param {object} bounds
+   * @param {() => number} bounds.keep  How many paragraphs to keep, asked after each new one.
+   * @param {(pixels: number) => void} [bounds.cut]  Told how much height left at the top.
+   */
+  constructor(finals, guess, { keep, cut = () => {} }) {
+    this.#finals = finals;
+    this.#guess = guess;
+    this.#keep = keep;
+    this.#cut = cut;
+    this.withdraw();
+  }
+
+  /** How many paragraphs are there. */
+  get paragraphs() {
+    return this.#finals.childElementCount;
+  }
+
+  /** Whether there is nothing to read at all. */
+  get isEmpty() {
+    return this.paragraphs === 0 && this.#guess.hidden;
+  }
+
+  /**
+   * Paints a segment frame. A guess takes the place of the guess before it, a final ends it.
+   *
+   * @param {object} frame
+   */
+  paint(frame) {
+    const key = JSON.stringify([frame.session, frame.segment]);
+    if (frame.is_partial) {
+      // Its final is on the screen already: an echo from before a break.
+      if (key !== this.#lastFinal) this.#guessed(frame);
+      return;
+    }
+    const paragraph = document.createElement("p");
+    paragraph.className = "final";
+    paragraph.dataset.seq = frame.seq;
+    this.#fill(paragraph, frame);
+    this.#session = frame.session;
+    this.#speaker = frame.speaker;
+    this.#lastFinal = key;
+    this.withdraw();
+    this.#finals.append(paragraph);
+    this.#forget();
+  }
+
+  /** Takes the guess away: nobody stands by it any more. */
+  withdraw() {
+    this.#guess.hidden = true;
+    this.#guess.replaceChildren();
+  }
+
+  /** Removes everything, for another room. */
+  clear() {
+    this.withdraw();
+    this.#finals.replaceChildren();
+    this.#session = this.#speaker = null;
+    this.#lastFinal = "";
+  }
+
+  #guessed(frame) {
+    if (!frame.text) {
+      this.withdraw();
+      return;
+    }
+    this.#fill(this.#guess, frame);
+    this.#guess.hidden = false;
+  }
+
+  /** Gives a guess and its final the same shape, so that one turns into the other in place. */
+  #fill(block, frame) {
+    block.lang = frame.language ?? "";
+    block.dir = "auto";
+    block.toggleAttribute(
+      "data-opens",
+      this.#session !== null && frame.session !== this.#session,
+    );
+    const parts = [document.createTextNode(frame.text)];
+    if (frame.speaker && frame.speaker !== this.#speaker) {
+      const speaker = document.createElement("span");
+      speaker.className = "speaker";
+      speaker.textContent = `${frame.speaker}: `;
+      parts.unshift(speaker);
+    }
+    block.replaceChildren(...parts);
+  }
+
+  #forget() {
+    const keep = this.#keep();
+    if (this.paragraphs <= keep) return;
+    const before = this.#finals.offsetHeight;
+    while (this.paragraphs > keep) this.#finals.firstElementChild.remove();
+    this.#cut(before - this.#finals.offsetHeight);
+  }
+}
