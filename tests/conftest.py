@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines are noisy: how long an example takes says nothing of what it shows.
+settings.register_profile("parola", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("parola")
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "audio"
 

@@ -112,7 +112,7 @@ class SegmentAssembler:
 
         A returned partial with empty text withdraws the partial shown before.
         """
-        fresh = self._without_the_past(hypothesis)
+        fresh = _with_sound(self._without_the_past(hypothesis))
         text = fresh.text.strip()
         if fresh.is_final and text:
             segment = self._segment(fresh, text)
@@ -153,6 +153,16 @@ class SegmentAssembler:
             speaker=hypothesis.speaker,
             engine=self.engine,
         )
+
+
+def _with_sound(hypothesis: Hypothesis) -> Hypothesis:
+    """Return the hypothesis reaching to the end of its last word, and over a frame at least.
+
+    Finals are told apart by their first frames, so no two may start at the same one.
+    """
+    last = max((word.end_frame for word in hypothesis.words), default=0)
+    end = max(hypothesis.end_frame, last, hypothesis.first_frame + 1)
+    return hypothesis if end == hypothesis.end_frame else replace(hypothesis, end_frame=end)
 
 
 def _from(hypothesis: Hypothesis, text: str, words: tuple[Word, ...], frame: int) -> Hypothesis:

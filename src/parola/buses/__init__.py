@@ -1,0 +1,1 @@
+"""How events reach the nodes that show them, each a plug behind the ports."""

@@ -1,0 +1,194 @@
+"""One room as its viewers on this node read it; a viewer is a cursor, so slowness costs nothing."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+
+from parola.domain.errors import ParolaError
+from parola.domain.log import Entry, StateChange
+from parola.domain.transcript import Segment
+from parola.ports import Log, Numbered, Partial, RoomEvent, RoomState
+from parola.wire import messages
+
+WINDOW = 500
+"""Entries kept ready as frames; viewers further behind read the log."""
+
+PAGE = 200
+"""Entries read from the log at once for a viewer who is far behind."""
+
+REPLAY = 100
+"""Entries a viewer without a number gets."""
+
+REPLAY_MS = 12 * 3600 * 1000
+"""How old they may be: yesterday's talk is not today's screen."""
+
+
+BEAT_S = 15.0
+"""Viewers that ask for states hear something at least this often: a browser cannot see a
+connection that died without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A log entry, encoded once for everybody."""
+
+    number: int
+    at_ms: int
+    frame: str
+    is_text: bool
+    """False for state changes, which only viewers that asked (v=1) can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a viewer asked for."""
+
+    after: int | None = None
+    """The last number it has; None: whatever a newcomer should see."""
+
+    partials: bool = False
+    extras: bool = False
+    """States and changes too, not only text (v=1)."""
+
+
+def line(entry: Entry) -> Line:
+    """Return the entry as a ready frame."""
+    is_text = not isinstance(entry.body, StateChange)
+    return Line(entry.number, entry.at_ms, messages.entry_message(entry), is_text)
+
+
+class Feed:
+    """A window of finals, the newest partial and the state; and everybody who waits for more.
+
+    `follow` is its one task; viewers iterate over `watch`.
+    """
+
+    def __init__(self, room: str, log: Log) -> None:
+        self._room = room
+        self._log = log
+        self._lines: deque[Line] = deque(maxlen=WINDOW)
+        self._last_number = 0
+        self._partial: Segment | None = None
+        self._partial_frame = ""
+        self._partial_version = 0
+        self.state = RoomState("idle")
+        self.language = ""
+        self.engine = ""
+        self._state_version = 0
+        self._changed = asyncio.Event()
+        self.ready = asyncio.Event()
+        """Set once the past has been read."""
+        self.failure: ParolaError | None = None
+        """Why the past could not be read."""
+        self.viewers = 0
+        self.last_at_ms = 0
+
+    @property
+    def last_number(self) -> int:
+        """The greatest log number seen."""
+        return self._last_number
+
+    async def load(self) -> None:
+        """Read the newest entries of the log into the window.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+        last = await self._log.last_number(self._room)
+        for entry in await self._log.read(self._room, max(last - WINDOW, 0), WINDOW + 1):
+            self._append(entry)
+
+    def apply(self, event: RoomEvent) -> None:
+        """Take an event from the bus; a number that was seen already changes nothing."""
+        if isinstance(event, Numbered):
+            self._append(event.entry)
+        elif isinstance(event, Partial):
+            self._partial = event.segment
+            self._partial_frame = messages.partial_message(self._room, event.segment)
+            self._partial_version += 1
+        else:
+            self.state = event
+            self._state_version += 1
+        self._wake()
+
+    def _append(self, entry: Entry) -> None:
+        if entry.number <= self._last_number:
+            return
+        self._last_number = entry.number
+        self.last_at_ms = entry.at_ms
+        self._lines.append(line(entry))
+        final = entry.body
+        if (
+            self._partial is not None
+            and isinstance(final, Segment)
+            and final.session == self._partial.session
+        ):
+            # The final stands for the partial: nobody needs that one any more.
+            self._partial = None
+            self._partial_version += 1
+
+    def _wake(self) -> None:
+        waiting, self._changed = self._changed, asyncio.Event()
+        waiting.set()
+
+    async def watch(self, view: View, now_ms: int) -> AsyncGenerator[str]:
+        """Yield a viewer's frames for ever: what it missed, in order, then what comes.
+
+        A viewer that is slow to ask for the next frame skips partials, never finals.
+
+        Raises:
+            StoreFailed: what it missed cannot be read from the log now.
+        """
+        cursor = view.after
+        # A number from the future comes from another log: that viewer is a newcomer here.
+        if cursor is None or cursor > self._last_number:
+            cursor = self._newcomer(now_ms)
+        partial_seen = state_seen = -1
+        while True:
+            changed = self._changed
+            if view.extras and state_seen != self._state_version:
+                state_seen = self._state_version
+                yield self._state_frame()
+            async for missed in self._after(cursor):
+                cursor = missed.number
+                if missed.is_text or view.extras:
+                    yield missed.frame
+            if view.partials and partial_seen != self._partial_version:
+                partial_seen = self._partial_version
+                if self._partial is not None:
+                    yield self._partial_frame
+            if changed is self._changed and not await _within(BEAT_S, changed) and view.extras:
+                yield self._state_frame()
+
+    def _newcomer(self, now_ms: int) -> int:
+        """Return the number after which a viewer without one starts."""
+        recent = [line for line in self._lines if line.at_ms >= now_ms - REPLAY_MS][-REPLAY:]
+        return recent[0].number - 1 if recent else self._last_number
+
+    async def _after(self, cursor: int) -> AsyncIterator[Line]:
+        while self._lines and cursor < self._lines[0].number - 1:
+            page = await self._log.read(self._room, cursor, PAGE)
+            if not page:
+                break
+            for entry in page:
+                cursor = entry.number
+                yield line(entry)
+        for ready in tuple(self._lines):
+            if ready.number > cursor:
+                yield ready
+
+    def _state_frame(self) -> str:
+        return messages.state_message(
+            self._room, self.state.state, self.state.detail, self.language, self.engine, BEAT_S
+        )
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Wait for the event; return whether it came in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

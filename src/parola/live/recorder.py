@@ -1,0 +1,278 @@
+"""Saves entries without making anybody wait. Why numbers come before the save: docs/why/003."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import islice
+
+from parola.domain.errors import StoreFailed
+from parola.domain.log import Entry, StateChange
+from parola.domain.transcript import Segment
+from parola.ports import Log
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+"""How long the writer pauses after a failed append: doubled each time, up to this."""
+
+PATIENCE_S = 2.0
+"""A store that has not answered for this long counts as failing, though the append goes on."""
+
+RECENT_ENTRIES = 500
+"""How many entries of a room are kept to recognise a replay: half an hour of talk. Clients
+replay what was not acknowledged, a matter of seconds; the log itself swallows the rest."""
+
+_Key = tuple[str, int]
+
+
+class Saving:
+    """A numbered entry on its way into the log."""
+
+    def __init__(self, entry: Entry, saved: asyncio.Event, *, replayed: bool = False) -> None:
+        self.entry = entry
+        self.replayed = replayed
+        """Whether it had been submitted before: `entry` is the first one, viewers have seen it."""
+        self._saved = saved
+
+    @property
+    def durable(self) -> bool:
+        """Whether it would survive a crash now."""
+        return self._saved.is_set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Return whether it is durable, as soon as it is, or after `timeout_s` seconds."""
+        if not self.durable and timeout_s > 0:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._saved.wait()
+            except TimeoutError:
+                pass
+        return self.durable
+
+
+@dataclass(slots=True)
+class _Room:
+    """Where a room's numbering has got to."""
+
+    last_number: int
+    last_at_ms: int
+    recent: OrderedDict[_Key, Saving] = field(default_factory=OrderedDict)
+    pending: int = 0
+    is_left: bool = False
+
+    def remember(self, saving: Saving) -> None:
+        if isinstance(saving.entry.body, Segment):
+            self.recent[_key(saving.entry.body)] = saving
+            if len(self.recent) > RECENT_ENTRIES:
+                self.recent.popitem(last=False)
+
+
+class Recorder:
+    """The one writer of a node's logs: numbers entries at once and saves them in the background.
+
+    What it promises, whatever the log's failures are: every entry submitted is in the log
+    exactly once, a room's in the order of their numbers, which count on without a gap.
+
+    While the log fails, entries wait here, in order, and are tried again after 0.1 s, 0.2 s …
+    5 s. When `limit` entries wait, `submit` refuses more; nothing that waits is dropped.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        limit: int = 50_000,
+        batch: int = 500,
+        patience_s: float = PATIENCE_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._log = log
+        self._limit = limit
+        self._batch = batch
+        self._patience_s = patience_s
+        self._sleep = sleep
+        self._rooms: dict[str, _Room] = {}
+        self._queue: deque[tuple[Entry, asyncio.Event]] = deque()
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failure: str | None = None
+        self._failure_changed = asyncio.Event()
+        self._closing = False
+        self._deadline: asyncio.Timeout | None = None
+        self._ended = asyncio.Event()
+
+    @property
+    def pending(self) -> int:
+        """How many entries are not known to be durable yet."""
+        return len(self._queue)
+
+    @property
+    def failure(self) -> str | None:
+        """Why entries are not being saved at the moment, a sentence for a person; else None."""
+        return self._failure
+
+    async def failures(self) -> AsyncGenerator[str | None, None]:
+        """Yield `failure` whenever it has changed: a sentence at trouble, None when it is over.
+
+        Changes that a watcher was too slow to see are left out; the newest one never is.
+        """
+        told: str | None = None
+        while True:
+            changed = self._failure_changed
+            if told != self._failure:
+                told = self._failure
+                yield told
+            else:
+                await changed.wait()
+
+    async def open_room(self, room: str) -> None:
+        """Get ready to number a room's entries; a room that is open stays as it is.
+
+        Raises:
+            StoreFailed: its log cannot be read now.
+        """
+        if room not in self._rooms:
+            last = await self._log.last_number(room)
+            tail = await self._log.read(room, max(last - RECENT_ENTRIES, 0), RECENT_ENTRIES)
+            # Somebody else may have opened it meanwhile, and numbered entries.
+            self._rooms.setdefault(room, _continued(last, tail))
+        self._rooms[room].is_left = False
+
+    def close_room(self, room: str) -> None:
+        """Forget a room that nobody uses, once all its entries are saved."""
+        if state := self._rooms.get(room):
+            state.is_left = True
+            self._forget_if_done(room)
+
+    def submit(self, room: str, body: Segment | StateChange, now_ms: int) -> Saving:
+        """Number an entry of an open room and queue it for saving; returns at once.
+
+        Its time is `now_ms`, or one millisecond after the room's last where that is later:
+        times stay unique and in order when a clock is set back. A segment that was submitted
+        before (same session and first frame) is not queued again: its first entry is returned.
+
+        Raises:
+            StoreFailed: as many entries wait as may, or the recorder is closed. No number is
+                used up.
+            LookupError: the room is not open.
+            ValueError: the segment is a partial; those are never logged.
+        """
+        state = self._rooms.get(room)
+        if state is None:
+            raise LookupError(f"room {room!r} is not open; call open_room first")
+        if isinstance(body, Segment):
+            if not body.is_final:
+                raise ValueError("a partial is never logged")
+            if first := state.recent.get(_key(body)):
+                return Saving(first.entry, first._saved, replayed=True)  # noqa: SLF001 - its own
+        self._refuse_if_full()
+        state.last_number += 1
+        state.last_at_ms = max(now_ms, state.last_at_ms + 1)
+        saving = Saving(Entry(room, state.last_number, state.last_at_ms, body), asyncio.Event())
+        state.remember(saving)
+        state.pending += 1
+        self._queue.append((saving.entry, saving._saved))  # noqa: SLF001 - its own
+        self._idle.clear()
+        self._work.set()
+        return saving
+
+    async def run(self) -> None:
+        """Save what is submitted, until `close`; belongs in the owner's TaskGroup."""
+        try:
+            async with asyncio.timeout(None) as self._deadline:
+                await self._write()
+        except TimeoutError:
+            if not self._deadline or not self._deadline.expired():
+                raise
+        finally:
+            self._ended.set()
+
+    async def settled(self) -> None:
+        """Wait until nothing is pending; for ever, where the log never works again."""
+        await self._idle.wait()
+
+    async def close(self, grace_s: float) -> list[Entry]:
+        """Take nothing more, save what waits, let `run` end; return what was not saved.
+
+        After `grace_s` seconds it gives up: some of what is returned may yet be in the log,
+        where an append was under way.
+        """
+        self._closing = True
+        self._work.set()
+        if self._deadline and not self._ended.is_set():
+            self._deadline.reschedule(asyncio.get_running_loop().time() + grace_s)
+            await self._ended.wait()
+        return [entry for entry, _ in self._queue]
+
+    def _refuse_if_full(self) -> None:
+        if self._closing:
+            raise StoreFailed("The server is stopping and saves nothing more; connect again soon.")
+        if len(self._queue) >= self._limit:
+            raise StoreFailed(
+                f"{self._limit} entries wait to be saved, which is the limit; "
+                f"nothing more is taken until the log works again. {self._failure or ''}".rstrip()
+            )
+
+    async def _write(self) -> None:
+        while True:
+            while not self._queue:
+                if self._closing:
+                    return
+                self._work.clear()
+                await self._work.wait()
+            # Everything that came while the last append was under way goes into one.
+            batch = list(islice(self._queue, self._batch))
+            await self._save([entry for entry, _ in batch])
+            for entry, saved in batch:
+                self._queue.popleft()
+                saved.set()
+                self._rooms[entry.room].pending -= 1
+                self._forget_if_done(entry.room)
+            if not self._queue:
+                self._idle.set()
+
+    async def _save(self, entries: list[Entry]) -> None:
+        """Append the entries, however often it takes."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            slow = asyncio.get_running_loop().call_later(self._patience_s, self._tell_slow)
+            try:
+                await self._log.append(entries)
+            except StoreFailed as error:
+                self._tell(error.message)
+            else:
+                self._tell(None)
+                return
+            finally:
+                slow.cancel()
+            await self._sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _tell_slow(self) -> None:
+        self._tell(f"The log has not answered for {self._patience_s:g} s; look at its disk.")
+
+    def _tell(self, failure: str | None) -> None:
+        if failure != self._failure:
+            self._failure = failure
+            waiting, self._failure_changed = self._failure_changed, asyncio.Event()
+            waiting.set()
+
+    def _forget_if_done(self, room: str) -> None:
+        state = self._rooms.get(room)
+        if state and state.is_left and not state.pending:
+            del self._rooms[room]
+
+
+def _continued(last: int, tail: list[Entry]) -> _Room:
+    """Return the numbering that goes on after the log's newest entries."""
+    state = _Room(last_number=last, last_at_ms=max((entry.at_ms for entry in tail), default=0))
+    saved = asyncio.Event()
+    saved.set()
+    for entry in tail:
+        state.remember(Saving(entry, saved))
+    return state
+
+
+def _key(segment: Segment) -> _Key:
+    return segment.session, segment.first_frame

@@ -1,0 +1,339 @@
+"""Every room on this node: who speaks into it, who reads it, and what its log says."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from parola.audio.gate import Gate
+from parola.domain.audio import RATE_HZ
+from parola.domain.errors import EngineFailed, NoEngine, ParolaError, RoomBusy, Stopping, TooLarge
+from parola.domain.log import StateChange
+from parola.domain.transcript import Segment
+from parola.domain.vocabulary import Language, RoomName
+from parola.live.feed import Feed, View
+from parola.live.recorder import Recorder, Saving
+from parola.live.session import Session, SessionPlan, Sink
+from parola.ports import Bus, Engine, Log, Numbered, Partial, RoomState
+
+logger = logging.getLogger(__name__)
+
+SAVE_GRACE_S = 0.25
+"""How long a final may wait for the log before it is shown (docs/why/003)."""
+
+STALE_S = 5.0
+"""A source that has sent nothing for this long may be replaced by another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much this node takes on."""
+
+    sessions: int = 32
+    rooms: int = 1000
+    viewers_per_room: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Plugs:
+    """What the rooms are built on."""
+
+    engines: Sequence[Engine]
+    """In order of preference."""
+
+    make_gate: Callable[[], Gate | None]
+    log: Log
+    recorder: Recorder
+    bus: Bus
+    now_ms: Callable[[], int]
+    """Wall-clock time, milliseconds since 1970."""
+
+    monotonic: Callable[[], float]
+    """Seconds; for measuring how long a source has been silent."""
+
+
+class Room:
+    """A named place people speak and read in: the sink of its sessions."""
+
+    def __init__(self, name: RoomName, plugs: Plugs) -> None:
+        self.name = name
+        self.feed = Feed(name, plugs.log)
+        self.session: Session | None = None
+        self.users = 0
+        """How many sessions, viewers and requests hold it open."""
+        self._plugs = plugs
+        self._state = RoomState("idle")
+        self._heard_at = plugs.monotonic()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the speaking source has been silent long enough to be replaced."""
+        return self._plugs.monotonic() - self._heard_at > STALE_S
+
+    def note_audio(self) -> None:
+        """Remember that the source sent something just now."""
+        self._heard_at = self._plugs.monotonic()
+
+    async def show(self, segment: Segment) -> Saving | None:
+        """Publish a segment; a final goes to the log first, within the grace."""
+        if not segment.is_final:
+            await self._plugs.bus.publish(self.name, Partial(segment))
+            return None
+        saving = self._plugs.recorder.submit(self.name, segment, self._plugs.now_ms())
+        await self._publish_saved(saving)
+        return saving
+
+    async def change(self, change: StateChange) -> None:
+        """Log and publish that something about the room changed."""
+        saving = self._plugs.recorder.submit(self.name, change, self._plugs.now_ms())
+        await self._publish_saved(saving)
+
+    async def _publish_saved(self, saving: Saving) -> None:
+        # A store that is known to be behind delays nobody.
+        grace_s = 0.0 if self._plugs.recorder.failure else SAVE_GRACE_S
+        await saving.wait(grace_s)
+        await self._plugs.bus.publish(self.name, Numbered(saving.entry))
+
+    async def tell(self, state: RoomState) -> None:
+        """Publish what the room is doing."""
+        self._state = state
+        await self.tell_again()
+
+    async def tell_again(self) -> None:
+        """Publish the state, or that the log cannot be written, whichever matters more."""
+        failure = self._plugs.recorder.failure
+        unsaved = RoomState("unsaved", f"The transcript cannot be saved at the moment: {failure}")
+        hides = failure and self._state.state not in {"failed", "idle"}
+        await self._plugs.bus.publish(self.name, unsaved if hides else self._state)
+
+
+class Rooms:
+    """The rooms that are in use; opened with `open_rooms`."""
+
+    def __init__(self, plugs: Plugs, limits: Limits, tasks: asyncio.TaskGroup) -> None:
+        self.plugs = plugs
+        self._limits = limits
+        self._tasks = tasks
+        self._rooms: dict[RoomName, Room] = {}
+        self._sessions: set[Session] = set()
+        self._following: dict[RoomName, asyncio.Task[None]] = {}
+        self.stopping = False
+
+    @property
+    def open_rooms(self) -> list[Room]:
+        """Every room in use, by name."""
+        return [self._rooms[name] for name in sorted(self._rooms)]
+
+    def engine_for(self, language: Language) -> Engine:
+        """Return the best engine for the language.
+
+        Raises:
+            NoEngine: none of them knows it.
+        """
+        for engine in self.plugs.engines:
+            if engine.knows(language):
+                return engine
+        have = ", ".join(engine.name for engine in self.plugs.engines) or "none"
+        raise NoEngine(
+            f"No engine here knows {language} (engines: {have}). "
+            "Choose a language one of them knows, see /api/about."
+        )
+
+    @asynccontextmanager
+    async def enter(self, name: RoomName) -> AsyncIterator[Room]:
+        """Hold a room open; it is made when the first one enters and goes with the last.
+
+        Raises:
+            StoreFailed: its log cannot be read now.
+            TooLarge: too many rooms are in use.
+        """
+        room = self._rooms.get(name)
+        if room is None:
+            if len(self._rooms) >= self._limits.rooms:
+                raise TooLarge(f"{self._limits.rooms} rooms are in use, which is the limit here.")
+            room = self._rooms[name] = Room(name, self.plugs)
+            self._following[name] = self._tasks.create_task(self._follow(room))
+        room.users += 1
+        try:
+            await self._until_ready(room)
+            yield room
+        finally:
+            self._leave(room)
+
+    async def _follow(self, room: Room) -> None:
+        """Keep a room's feed up to date. Subscribe first, then read the past: no gap."""
+        async with self.plugs.bus.subscribe(room.name) as events:
+            try:
+                await self.plugs.recorder.open_room(room.name)
+                await room.feed.load()
+            except ParolaError as error:
+                room.feed.failure = error
+                return
+            finally:
+                room.feed.ready.set()
+            async for event in events:
+                room.feed.apply(event)
+
+    async def _until_ready(self, room: Room) -> None:
+        await room.feed.ready.wait()
+        if room.feed.failure:
+            # The next one to enter tries again.
+            self._rooms.pop(room.name, None)
+            self._following.pop(room.name, None)
+            raise room.feed.failure
+
+    @asynccontextmanager
+    async def speak(self, name: RoomName, plan: SessionPlan) -> AsyncIterator[Session]:
+        """Open a session into a room; leaving the context ends it, its last finals still come.
+
+        Raises:
+            RoomBusy: another source is speaking into the room.
+            NoEngine: no engine knows the language; the room's viewers are told too.
+            Stopping: the server takes nothing new.
+            TooLarge: as many sessions run as this node takes.
+            StoreFailed: the room's log cannot be read.
+        """
+        async with self.enter(name) as room:
+            self._refuse_if_busy(room)
+            try:
+                engine = self.engine_for(plan.language)
+            except NoEngine as error:
+                await room.tell(RoomState("failed", error.message))
+                raise
+            session = self._session(plan, engine, room)
+            before, room.session = room.session, session
+            if before is not None:
+                before.end()
+            room.feed.language, room.feed.engine = plan.language, engine.name
+            room.note_audio()
+            self._tasks.create_task(self._run_in_room(room, session))
+            try:
+                yield session
+            finally:
+                session.end()
+
+    def _refuse_if_busy(self, room: Room) -> None:
+        if self.stopping:
+            raise Stopping("The server is about to restart; please connect again in a moment.")
+        speaking = room.session is not None and not room.session.is_ending
+        if speaking and not room.is_stale:
+            raise RoomBusy(
+                f"Another source is speaking into {room.name!r}. Stop it, or take another room."
+            )
+
+    def _session(self, plan: SessionPlan, engine: Engine, sink: Sink) -> Session:
+        if len(self._sessions) >= self._limits.sessions:
+            raise TooLarge(
+                f"{self._limits.sessions} sessions are running, which is the limit here; "
+                "wait for one to end."
+            )
+        session = Session(plan, engine, self.plugs.make_gate() if engine.gated else None, sink)
+        self._sessions.add(session)
+        return session
+
+    async def _run_in_room(self, room: Room, session: Session) -> None:
+        # The room stays open until the last final is out, whoever has left by then.
+        room.users += 1
+        try:
+            await self._supervised(session, self._talk(room, session))
+        finally:
+            if room.session is session:
+                room.session = None
+            self._leave(room)
+
+    async def _talk(self, room: Room, session: Session) -> None:
+        plan = session.plan
+        await room.change(StateChange("session_started", plan.session, plan.language))
+        await session.run()
+        await room.change(StateChange("session_ended", plan.session))
+        if room.session is session and session.failure is None:
+            await room.tell(RoomState("idle"))
+
+    async def _supervised(self, session: Session, work: Coroutine[None, None, None]) -> None:
+        """Run a session's work; a bug or a full store in one never ends the others."""
+        try:
+            await work
+        except ParolaError as error:
+            logger.warning("session %s: %s: %s", session.plan.session, error.code, error.message)
+            session.fail(error)
+        except Exception:
+            # The border between one session and all others.
+            logger.exception("session %s: unexpected", session.plan.session)
+            session.fail(
+                EngineFailed("Something unexpected went wrong; the server's log says what.")
+            )
+        finally:
+            self._sessions.discard(session)
+
+    def _leave(self, room: Room) -> None:
+        room.users -= 1
+        if room.users == 0 and self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+            self._following.pop(room.name).cancel()
+            self.plugs.recorder.close_room(room.name)
+
+    @asynccontextmanager
+    async def transcribe(self, plan: SessionPlan, sink: Sink) -> AsyncIterator[Session]:
+        """Open a session whose text goes to one asker only: no room, no log.
+
+        Leaving the context ends it at once; wait for `Session.finished` to have all its text.
+
+        Raises:
+            NoEngine: no engine knows the language.
+            Stopping: the server takes nothing new.
+            TooLarge: as many sessions run as this node takes.
+        """
+        if self.stopping:
+            raise Stopping("The server is about to restart; please connect again in a moment.")
+        session = self._session(plan, self.engine_for(plan.language), sink)
+        task = self._tasks.create_task(self._supervised(session, session.run()))
+        try:
+            yield session
+        finally:
+            session.end()
+            task.cancel()
+
+    async def watch(self, name: RoomName, view: View) -> AsyncGenerator[str]:
+        """Yield a viewer's frames, see `Feed.watch`.
+
+        Raises:
+            StoreFailed: the room's log cannot be read now.
+            TooLarge: too many viewers or rooms.
+        """
+        async with self.enter(name) as room:
+            if room.feed.viewers >= self._limits.viewers_per_room:
+                raise TooLarge(f"The room has {room.feed.viewers} viewers, the limit here.")
+            room.feed.viewers += 1
+            try:
+                async for frame in room.feed.watch(view, self.plugs.now_ms()):
+                    yield frame
+            finally:
+                room.feed.viewers -= 1
+
+    async def pass_on_failures(self) -> None:
+        """Tell every room, for ever, when the store goes down and when it is back."""
+        async for failure in self.plugs.recorder.failures():
+            if failure:
+                logger.error("transcripts are not being saved: %s", failure)
+            for room in self.open_rooms:
+                await room.tell_again()
+
+    async def drain(self, within_s: float) -> None:
+        """Take nothing new, end every session, and wait for the last finals and their saving."""
+        self.stopping = True
+        running = tuple(self._sessions)
+        for session in running:
+            session.end()
+        try:
+            async with asyncio.timeout(within_s):
+                for session in running:
+                    await session.stopped()
+                await self.plugs.recorder.settled()
+        except TimeoutError:
+            logger.warning("stopped before every final was out")
+
+
+def lag_s(session: Session) -> float:
+    """Return how far the text is behind the audio."""
+    return round(session.lag_frames / RATE_HZ, 1)

@@ -1,0 +1,295 @@
+"""One talk's audio on its way to numbered segments, whatever happens to its engine."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from parola.audio.gate import Gate
+from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
+from parola.domain.errors import BadAudio, EngineFailed, ParolaError
+from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
+from parola.domain.vocabulary import Language
+from parola.live.backlog import Backlog
+from parola.live.beside import beside
+from parola.live.evidence import Evidence
+from parola.ports import Engine, EngineStream, RoomState, StreamRequest
+
+logger = logging.getLogger(__name__)
+
+RETRY_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0)
+"""How long to wait before each new stream; the budget is full again after a healthy one."""
+
+HEALTHY_FRAMES = 10 * RATE_HZ
+"""A stream that took this much audio was healthy. Text is no measure: rooms can be quiet."""
+
+
+class Saved(Protocol):
+    """A promise that a segment is or will be in the log."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether it would survive a crash now."""
+
+
+class Sink(Protocol):
+    """Where a session's text goes: a room, or whoever asked for one file."""
+
+    async def show(self, segment: Segment) -> Saved | None:
+        """Show a partial or a final; a final that is kept returns its promise."""
+
+    async def tell(self, state: RoomState) -> None:
+        """Say how the session is doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """What a source asked for."""
+
+    session: str
+    language: Language
+    first_frame: int = 0
+
+
+class Session:
+    """Takes audio from one source and gives segments to one sink.
+
+    `run` does the work and belongs in the owner's TaskGroup; `feed` and `end` are the source's.
+    After `end` the last finals are shown and `run` returns.
+    """
+
+    def __init__(
+        self,
+        plan: SessionPlan,
+        engine: Engine,
+        gate: Gate | None,
+        sink: Sink,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.plan = plan
+        self._engine = engine
+        self._gate = gate
+        self._sink = sink
+        self._sleep = sleep
+        self._evidence = Evidence(gate) if gate else None
+        self._assembler = SegmentAssembler(plan.session, plan.language, engine.name)
+        self._backlog = Backlog(plan.first_frame)
+        self._fed = plan.first_frame
+        self._sent = plan.first_frame
+        self._end_sent = False
+        self._ending = False
+        self._failure: ParolaError | None = None
+        self._state = RoomState("waiting")
+        self._audio = asyncio.Event()
+        self._space = asyncio.Event()
+        self._done = asyncio.Event()
+        self._last_saving: Saved | None = None
+        self._unsaved: list[tuple[int, Saved]] = []
+        self._durable = plan.first_frame
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine that hears it."""
+        return self._engine.name
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether its source has said that no more audio comes."""
+        return self._ending
+
+    @property
+    def fed_frame(self) -> int:
+        """The first frame that the source has not sent yet."""
+        return self._fed
+
+    @property
+    def lag_frames(self) -> int:
+        """How much audio waits for its final text."""
+        return self._backlog.end_frame - self._backlog.rewind_frame
+
+    @property
+    def withheld_words(self) -> int:
+        """How many words were not shown for want of speech under them."""
+        return self._evidence.withheld_words if self._evidence else 0
+
+    @property
+    def durable_frame(self) -> int:
+        """The first frame whose text is not yet durably in the log (or known to hold none)."""
+        while self._unsaved and self._unsaved[0][1].durable:
+            self._durable = self._unsaved.pop(0)[0]
+        return self._durable
+
+    async def feed(self, pcm: bytes) -> None:
+        """Take the next audio: s16le, one channel, 16 kHz. Waits while two minutes are waiting.
+
+        Raises:
+            BadAudio: an odd number of bytes; nothing of them is taken.
+            EngineFailed: the engine broke for good; the message says why.
+            NoEngine: no engine knows the language.
+        """
+        if len(pcm) % FRAME_BYTES:
+            raise BadAudio(
+                f"{len(pcm)} bytes are not whole 16-bit samples; send an even number of bytes."
+            )
+        while self._backlog.is_full and not self._failure:
+            self._space.clear()
+            await self._space.wait()
+        if self._failure:
+            raise self._failure
+        chunk = AudioChunk(self._fed, pcm)
+        self._fed = chunk.end_frame
+        self._take(self._gate.add(chunk) if self._gate else [chunk])
+
+    def end(self) -> None:
+        """Say that no more audio comes. Calling it again changes nothing."""
+        if self._ending:
+            return
+        self._ending = True
+        self._take(self._gate.flush() if self._gate else [])
+
+    @property
+    def failure(self) -> ParolaError | None:
+        """Why it cannot go on, if it cannot."""
+        return self._failure
+
+    def fail(self, error: ParolaError) -> None:
+        """Let the source know that its audio goes nowhere."""
+        self._failure = error
+        self._done.set()
+        self._space.set()
+
+    async def stopped(self) -> None:
+        """Wait until `run` has returned, well or not."""
+        await self._done.wait()
+
+    async def finished(self) -> None:
+        """Wait until `run` has returned.
+
+        Raises:
+            EngineFailed: the engine broke for good before the end.
+        """
+        await self._done.wait()
+        if self._failure:
+            raise self._failure
+
+    def _take(self, chunks: list[AudioChunk]) -> None:
+        for chunk in chunks:
+            self._backlog.append(chunk)
+        self._audio.set()
+
+    async def run(self) -> None:
+        """Recognise until the end; opens a new stream where the last one broke off.
+
+        Never raises for an engine's sake: a failure is told to the sink and to the source, and
+        the owner's other sessions go on.
+        """
+        try:
+            await self._sink.tell(self._state)
+            await self._recognise()
+        except ParolaError as error:
+            self.fail(error)
+            logger.warning("session %s: %s: %s", self.plan.session, error.code, error.message)
+            await self._sink.tell(RoomState("failed", error.message))
+        finally:
+            self._done.set()
+            self._space.set()
+
+    async def _recognise(self) -> None:
+        attempt = 0
+        while True:
+            began_at = self._backlog.rewind_frame
+            try:
+                await self._one_stream()
+            except EngineFailed as error:
+                healthy = self._backlog.end_frame - began_at >= HEALTHY_FRAMES and (
+                    self._backlog.rewind_frame > began_at
+                )
+                attempt = 1 if healthy else attempt + 1
+                if attempt > len(RETRY_WAITS_S):
+                    raise
+                logger.warning("session %s: new stream: %s", self.plan.session, error.message)
+                await self._change_state(RoomState("recovering", error.message))
+                await self._sleep(RETRY_WAITS_S[attempt - 1])
+            else:
+                return
+
+    async def _one_stream(self) -> None:
+        request = StreamRequest(
+            self.plan.language, self.plan.session, first_frame=self._backlog.rewind_frame
+        )
+        async with self._engine.open(request) as stream:
+            self._sent, self._end_sent = request.first_frame, False
+            async with beside(self._send(stream)):
+                await self._read(stream)
+                if not self._end_sent:
+                    raise EngineFailed("The engine's stream ended before the audio did.")
+        self._settle(self._backlog.end_frame)
+
+    async def _send(self, stream: EngineStream) -> None:
+        while True:
+            self._audio.clear()
+            while chunk := self._backlog.after(self._sent):
+                # Counted before it is taken: the engine may settle its first half meanwhile.
+                self._sent = chunk.end_frame
+                await stream.send(chunk)
+                await self._note_progress(chunk)
+            if self._ending:
+                self._end_sent = True
+                await stream.end()
+                return
+            await self._audio.wait()
+
+    async def _read(self, stream: EngineStream) -> None:
+        async for event in stream:
+            if isinstance(event, Settled):
+                self._settle(event.end_frame)
+            else:
+                await self._hear(event)
+
+    async def _hear(self, hypothesis: Hypothesis) -> None:
+        weighed = self._evidence.weigh(hypothesis) if self._evidence else hypothesis
+        segment = self._assembler.add(weighed)
+        if segment is not None:
+            saving = await self._sink.show(segment)
+            self._last_saving = saving or self._last_saving
+        if hypothesis.is_final:
+            self._settle(hypothesis.end_frame)
+
+    def _settle(self, frame: int) -> None:
+        """Forget audio the engine is done with; it cannot be done with what it was not sent."""
+        frame = min(frame, self._sent)
+        if frame <= self._backlog.rewind_frame:
+            return
+        if self._last_saving is None:
+            self._durable = frame
+        elif self._unsaved and self._unsaved[-1][1] is self._last_saving:
+            self._unsaved[-1] = (frame, self._last_saving)
+        else:
+            self._unsaved.append((frame, self._last_saving))
+        self._backlog.settle(frame)
+        self._space.set()
+
+    async def _note_progress(self, chunk: AudioChunk) -> None:
+        """Say "listening" from the first speech on, also after a recovery."""
+        if self._state.state == "listening":
+            return
+        state = "listening" if chunk.voiced else "waiting"
+        if state != self._state.state:
+            await self._change_state(RoomState(state))
+
+    async def _change_state(self, state: RoomState) -> None:
+        self._state = state
+        await self._sink.tell(state)
+
+
+async def acknowledgements(
+    session: Session, every_s: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> AsyncIterator[int]:
+    """Yield the session's durable frame whenever it has grown, at most every `every_s`."""
+    told = session.plan.first_frame
+    while True:
+        if session.durable_frame > told:
+            told = session.durable_frame
+            yield told
+        await sleep(every_s)

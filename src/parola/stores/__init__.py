@@ -1,0 +1,1 @@
+"""Where logs are kept, each a plug behind the ports."""

@@ -1,0 +1,80 @@
+"""Keeps logs in memory: for tests and rehearsals, where nothing has to outlive the process."""
+
+import asyncio
+from collections.abc import Sequence
+
+from parola.domain.errors import StoreFailed
+from parola.domain.log import Entry, RoomSummary
+from parola.domain.transcript import Segment
+
+
+class MemoryLog:
+    """A log that behaves as the durable ones do, and fails or stalls when a test says so."""
+
+    def __init__(self) -> None:
+        self.fail_with: str | None = None
+        """While set, every call raises StoreFailed with this sentence."""
+        self.gate: asyncio.Event | None = None
+        """While set to an event that is clear, appends wait for it: a store that is slow."""
+        self.appends = 0
+        """How many appends were kept: one per transaction of a durable log."""
+        self._rooms: dict[str, dict[int, Entry]] = {}
+        self._segments: set[tuple[str, str, int]] = set()
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Check all, then keep all: what raises has changed nothing."""
+        if self.gate:
+            await self.gate.wait()
+        self._fail_if_told()
+        before = {room: dict(log) for room, log in self._rooms.items()}, set(self._segments)
+        try:
+            for entry in entries:
+                self._keep(entry)
+        except StoreFailed:
+            self._rooms, self._segments = before
+            raise
+        self.appends += 1
+
+    async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Sorts on every call: a test's logs are short."""
+        self._fail_if_told()
+        log = self._rooms.get(room, {})
+        return [log[number] for number in sorted(log) if number > after][: max(limit, 0)]
+
+    async def last_number(self, room: str) -> int:
+        """Look at every number: a test's logs are short."""
+        self._fail_if_told()
+        return max(self._rooms.get(room, {}), default=0)
+
+    async def rooms(self) -> list[RoomSummary]:
+        """Count anew on every call: a test's logs are short."""
+        self._fail_if_told()
+        return [
+            RoomSummary(
+                room=room,
+                entries=len(log),
+                first_at_ms=min(entry.at_ms for entry in log.values()),
+                last_at_ms=max(entry.at_ms for entry in log.values()),
+            )
+            for room, log in sorted(self._rooms.items())
+        ]
+
+    def _keep(self, entry: Entry) -> None:
+        there = self._rooms.get(entry.room, {}).get(entry.number)
+        if there == entry:
+            return
+        if there:
+            raise StoreFailed(
+                f"Entry {entry.number} of room {entry.room!r} is there with other content; "
+                "see that only one server writes into the room."
+            )
+        if isinstance(entry.body, Segment):
+            key = (entry.room, entry.body.session, entry.body.first_frame)
+            if key in self._segments:
+                return
+            self._segments.add(key)
+        self._rooms.setdefault(entry.room, {})[entry.number] = entry
+
+    def _fail_if_told(self) -> None:
+        if self.fail_with:
+            raise StoreFailed(self.fail_with)

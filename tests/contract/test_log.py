@@ -1,0 +1,205 @@
+"""What every log promises, checked on each of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from parola.domain.errors import StoreFailed
+from parola.domain.log import Entry, RoomSummary, StateChange
+from parola.domain.transcript import Segment, Word
+from parola.ports import Log
+from parola.stores.memory import MemoryLog
+from parola.stores.sqlite import SqliteLog, open_sqlite_log
+
+
+@asynccontextmanager
+async def _memory() -> AsyncIterator[Log]:
+    yield MemoryLog()
+
+
+@asynccontextmanager
+async def _sqlite() -> AsyncIterator[Log]:
+    with TemporaryDirectory() as folder:
+        async with open_sqlite_log(Path(folder)) as log:
+            yield log
+
+
+@pytest.fixture(params=[_memory, _sqlite], ids=["memory", "sqlite"])
+async def log(request: pytest.FixtureRequest) -> AsyncIterator[Log]:
+    """Each log there is, empty."""
+    async with request.param() as log:
+        yield log
+
+
+def _segment(first_frame: int, text: str = "ciao", session: str = "talk") -> Segment:
+    return Segment(
+        session=session,
+        number=1,
+        text=text,
+        first_frame=first_frame,
+        end_frame=first_frame + 100,
+        is_final=True,
+        language="it-IT",
+        words=(Word(text, first_frame, first_frame + 100, 0.9, stable=True),),
+    )
+
+
+def _entries(count: int, room: str = "sala") -> list[Entry]:
+    return [Entry(room, n, 1000 + n, _segment(n * 100)) for n in range(1, count + 1)]
+
+
+async def test_what_was_appended_is_read_in_order(log: Log) -> None:
+    """Entries come back equal and by number, from any number on, as many as asked for."""
+    entries = _entries(5)
+    await log.append(entries[:2])
+    await log.append(entries[2:])
+    assert await log.read("sala") == entries
+    assert await log.read("sala", after=2, limit=2) == entries[2:4]
+    assert await log.read("sala", after=5) == []
+    assert await log.read("sala", limit=0) == []
+    assert await log.read("sala", limit=-1) == []
+
+
+async def test_a_room_without_a_log_is_empty(log: Log) -> None:
+    """Nobody has to make a room before asking for it."""
+    assert await log.read("nessuna") == []
+    assert await log.last_number("nessuna") == 0
+    assert await log.rooms() == []
+
+
+async def test_rooms_keep_to_themselves(log: Log) -> None:
+    """Two rooms have the same numbers, sessions and frames and nothing to do with each other."""
+    await log.append([*_entries(2, "a"), *_entries(3, "à")])
+    assert [entry.room for entry in await log.read("a")] == ["a", "a"]
+    assert await log.last_number("à") == 3
+    assert await log.rooms() == [RoomSummary("a", 2, 1001, 1002), RoomSummary("à", 3, 1001, 1003)]
+
+
+async def test_appending_again_changes_nothing(log: Log) -> None:
+    """A writer that does not know whether an append was kept simply repeats it."""
+    entries = [*_entries(3), Entry("sala", 4, 2000, StateChange("session_ended", "talk"))]
+    await log.append(entries[:3])
+    await log.append(entries)
+    await log.append(entries[1:])
+    assert await log.read("sala") == entries
+
+
+async def test_a_replayed_segment_is_swallowed(log: Log) -> None:
+    """A segment of the same session and first frame is kept once, whatever its number."""
+    entries = _entries(2)
+    await log.append(entries)
+    replay = Entry("sala", 3, 5000, _segment(100, "ciao di nuovo"))
+    after = Entry("sala", 4, 5001, _segment(900))
+    await log.append([replay, after])
+    assert await log.read("sala") == [*entries, after]
+
+
+async def test_the_same_frame_of_another_session_is_new(log: Log) -> None:
+    """Every session starts at frame 0: only session and frame together are a replay."""
+    entries = [
+        Entry("sala", 1, 1, _segment(0, session="one")),
+        Entry("sala", 2, 2, _segment(0, session="two")),
+        Entry("sala", 3, 3, StateChange("language", "two", "en-US")),
+        Entry("sala", 4, 4, StateChange("language", "two", "en-US")),
+    ]
+    await log.append(entries)
+    assert await log.read("sala") == entries
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Entry("sala", 2, 1002, _segment(200, "altro")),
+        Entry("sala", 2, 9999, _segment(200)),
+        Entry("sala", 2, 1002, StateChange("session_ended", "talk")),
+        Entry("sala", 2, 1002, _segment(100)),
+    ],
+    ids=["text", "time", "kind", "replay"],
+)
+async def test_a_number_is_never_given_twice(log: Log, other: Entry) -> None:
+    """An entry whose number is taken by another one fails, and nothing of its append is kept."""
+    entries = _entries(3)
+    await log.append(entries)
+    with pytest.raises(StoreFailed, match="other content"):
+        await log.append([Entry("sala", 4, 7000, _segment(400)), other])
+    assert await log.read("sala") == entries
+    await log.append([Entry("sala", 4, 8000, _segment(400))])
+    assert await log.last_number("sala") == 4
+
+
+async def test_appending_nothing_is_allowed(log: Log) -> None:
+    """An empty append does nothing."""
+    await log.append([])
+    assert await log.rooms() == []
+
+
+texts = st.text() | st.sampled_from(["\ud800", "\x00", 'a "b" \\ \n', "perché 🎤"])
+frames = st.integers(0, 2**53)
+bodies = st.builds(
+    Segment,
+    session=st.sampled_from(["one", "two"]),
+    number=st.integers(1, 2**53),
+    text=texts,
+    first_frame=st.integers(0, 5),
+    end_frame=frames,
+    is_final=st.just(True),
+    language=texts,
+    words=st.lists(
+        st.builds(Word, texts, frames, frames, st.none() | st.floats(0, 1), st.booleans()),
+        max_size=3,
+    ).map(tuple),
+    speaker=st.none() | texts,
+    made_by=st.sampled_from(["automatic", "human", "corrected"]),
+    engine=texts,
+) | st.builds(
+    StateChange,
+    st.sampled_from(["session_started", "session_ended", "language"]),
+    st.sampled_from(["one", "two"]),
+    texts,
+)
+entries = st.builds(
+    Entry, st.sampled_from(["a", "b"]), st.integers(1, 6), st.integers(0, 2), bodies
+)
+
+
+async def _outcome(log: Log, batch: Sequence[Entry]) -> str:
+    try:
+        await log.append(batch)
+    except StoreFailed as error:
+        return error.message
+    return "kept"
+
+
+def test_every_log_does_the_same(tmp_path: Path) -> None:
+    """Whatever is appended, the durable log keeps and refuses just what the one in memory does."""
+
+    async def compare(log: SqliteLog, batches: list[list[Entry]]) -> None:
+        # One file for all examples: opening a new one each time is most of the work.
+        await log._writer.run(lambda db: db.execute("DELETE FROM entries").fetchone())
+        twin = MemoryLog()
+        for batch in batches:
+            assert await _outcome(log, batch) == await _outcome(twin, batch)
+        assert await log.rooms() == await twin.rooms()
+        for room in "a", "b":
+            assert await log.read(room) == await twin.read(room)
+            assert await log.last_number(room) == await twin.last_number(room)
+
+    with asyncio.Runner() as loop:
+        opened = open_sqlite_log(tmp_path)
+        log = loop.run(opened.__aenter__())
+        try:
+            # A first run builds Hypothesis's table of characters, and a busy machine has no pace.
+            @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+            @given(st.lists(st.lists(entries, max_size=4), max_size=6))
+            def check(batches: list[list[Entry]]) -> None:
+                loop.run(compare(log, batches))
+
+            check()
+        finally:
+            loop.run(opened.__aexit__(None, None, None))

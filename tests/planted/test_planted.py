@@ -1,0 +1,61 @@
+"""A property test counts only after it has failed on a planted bug: here each one does.
+
+Each `[[bug]]` in the TOML files beside this one names a source file, a text in it, the bug to
+put in its place, and the test that has to catch it. The bug is planted in a copy.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """One mistake somebody could make."""
+
+    file: str
+    old: str
+    new: str
+    test: str
+    what: str
+
+
+BUGS = [
+    Bug(**fields)
+    for area in sorted(Path(__file__).parent.glob("*.toml"))
+    for fields in tomllib.loads(area.read_text())["bug"]
+]
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.what for bug in BUGS])
+def test_the_planted_bug_is_caught(bug: Bug, tmp_path: Path) -> None:
+    """The named test fails when the bug is in the code."""
+    source = tmp_path / "src"
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    file = tmp_path / bug.file
+    text = file.read_text()
+    assert text.count(bug.old) == 1, f"{bug.old!r} has to be in {bug.file} exactly once"
+    file.write_text(text.replace(bug.old, bug.new))
+    environment = os.environ | {
+        "PYTHONPATH": str(source),
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis"),
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", bug.test],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    # 0: not caught. 2 and more: the test did not run at all, which proves nothing either.
+    assert run.returncode == 1, f"{bug.what}: not caught\n{run.stdout[-2000:]}"

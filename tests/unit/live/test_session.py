@@ -1,0 +1,333 @@
+"""One talk's audio becomes segments, whatever happens to its engine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parola.audio.gate import Gate
+from parola.domain.audio import RATE_HZ, AudioChunk
+from parola.domain.errors import BadAudio, EngineFailed, NoEngine
+from parola.domain.transcript import Hypothesis, Segment, Settled
+from parola.domain.vocabulary import Language, language_tag
+from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
+from parola.live.beside import beside
+from parola.live.session import Session, SessionPlan, acknowledgements
+from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest
+
+ENGLISH = language_tag("en-US")
+
+
+@dataclass(slots=True)
+class Kept:
+    """A saving whose test decides when it is durable."""
+
+    durable: bool = False
+
+
+@dataclass(slots=True)
+class Screen:
+    """A sink that remembers everything."""
+
+    shown: list[Segment] = field(default_factory=list)
+    told: list[RoomState] = field(default_factory=list)
+    savings: list[Kept] = field(default_factory=list)
+    durable: bool = True
+
+    async def show(self, segment: Segment) -> Kept | None:
+        self.shown.append(segment)
+        if not segment.is_final:
+            return None
+        self.savings.append(Kept(self.durable))
+        return self.savings[-1]
+
+    async def tell(self, state: RoomState) -> None:
+        self.told.append(state)
+
+    @property
+    def words(self) -> list[str]:
+        return [word for s in self.shown if s.is_final for word in s.text.split()]
+
+    @property
+    def states(self) -> list[str]:
+        return [state.state for state in self.told]
+
+
+async def no_sleep(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+async def talk(
+    engine: Engine, pcm: bytes, screen: Screen, *, piece: int = 3200, gate: Gate | None = None
+) -> Session:
+    """Play a whole talk and wait for its last word."""
+    session = Session(SessionPlan("s", ENGLISH), engine, gate, screen, no_sleep)
+    async with beside(session.run()):
+        for start in range(0, len(pcm), piece):
+            await session.feed(pcm[start : start + piece])
+            await asyncio.sleep(0)
+        session.end()
+        await session.finished()
+    return session
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(0, 60),
+    piece=st.integers(1, 4000).map(lambda n: 2 * n),
+    breaks=st.lists(st.integers(0, 70 * BLOCK_FRAMES), max_size=5, unique=True),
+    per_final=st.integers(1, 12),
+)
+def test_a_breaking_engine_costs_no_word_and_repeats_none(
+    count: int, piece: int, breaks: list[int], per_final: int
+) -> None:
+    """However often streams break off, wherever frames are cut: every word once, in order."""
+    screen = Screen()
+    engine = ScriptedEngine(Script(per_final, breaks_at=tuple(breaks)))
+    session = asyncio.run(talk(engine, marked_audio(range(count)), screen, piece=piece))
+    assert screen.words == [str(n) for n in range(count)]
+    assert [s.number for s in screen.shown if s.is_final] == list(range(1, len(screen.savings) + 1))
+    assert session.durable_frame == session.fed_frame == count * BLOCK_FRAMES
+
+
+async def test_the_last_sentence_is_not_lost_at_the_end() -> None:
+    """Words that were only a partial when the source stopped become a final."""
+    screen = Screen()
+    await talk(ScriptedEngine(Script(words_per_final=10)), marked_audio(range(7)), screen)
+    assert screen.words == [str(n) for n in range(7)]
+
+
+async def test_states_tell_what_is_going_on() -> None:
+    """Waiting, then listening, and a break is told and over again."""
+    screen = Screen()
+    script = Script(breaks_at=(5 * BLOCK_FRAMES,))
+    await talk(ScriptedEngine(script), marked_audio(range(20)), screen)
+    assert screen.states == ["waiting", "listening", "recovering", "listening"]
+
+
+class Doomed:
+    """An engine that never gets going."""
+
+    name = "doomed"
+    gated = False
+
+    def __init__(self, error: EngineFailed | NoEngine) -> None:
+        self.error = error
+        self.opened = 0
+
+    def knows(self, language: Language) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def open(self, request: StreamRequest) -> AsyncIterator[EngineStream]:
+        self.opened += 1
+        raise self.error
+        yield  # pragma: no cover - makes it a generator
+
+
+async def test_an_engine_that_stays_broken_is_told_to_everybody() -> None:
+    """The display hears it with the reason, and the source at its next frame."""
+    screen = Screen()
+    engine = Doomed(EngineFailed("The model's file is damaged; fetch it again."))
+    session = Session(SessionPlan("s", ENGLISH), engine, None, screen, no_sleep)
+    await session.run()
+    assert engine.opened == 6
+    assert screen.told[-1] == RoomState("failed", "The model's file is damaged; fetch it again.")
+    with pytest.raises(EngineFailed, match="damaged"):
+        await session.feed(bytes(3200))
+    with pytest.raises(EngineFailed, match="damaged"):
+        await session.finished()
+
+
+async def test_a_missing_engine_is_not_tried_again() -> None:
+    """No budget is spent on what cannot work."""
+    engine = Doomed(NoEngine("No engine knows it-IT."))
+    screen = Screen()
+    await Session(SessionPlan("s", ENGLISH), engine, None, screen, no_sleep).run()
+    assert (engine.opened, screen.states) == (1, ["waiting", "failed"])
+
+
+async def test_odd_bytes_are_refused_and_nothing_of_them_is_taken() -> None:
+    """Half a sample would turn all that follows into noise."""
+    session = Session(SessionPlan("s", ENGLISH), ScriptedEngine(), None, Screen())
+    with pytest.raises(BadAudio, match="3 bytes"):
+        await session.feed(b"abc")
+    assert session.fed_frame == 0
+
+
+class Stuck:
+    """An engine that takes nothing until it is told to."""
+
+    name = "stuck"
+    gated = False
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.end_frame = 0
+
+    def knows(self, language: Language) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def open(self, request: StreamRequest) -> AsyncIterator["Stuck"]:
+        yield self
+
+    async def send(self, chunk: AudioChunk) -> None:
+        await self.go.wait()
+        self.end_frame = chunk.end_frame
+
+    async def end(self) -> None:
+        await self.go.wait()
+
+    async def __aiter__(self) -> AsyncIterator[EngineEvent]:
+        while True:
+            await self.go.wait()
+            yield Settled(self.end_frame)
+            await asyncio.sleep(0)
+
+
+async def test_a_source_waits_when_two_minutes_wait_for_the_engine() -> None:
+    """A stuck engine fills a bounded backlog, then the source feels it; nothing is dropped."""
+    engine = Stuck()
+    session = Session(SessionPlan("s", ENGLISH), engine, None, Screen(), no_sleep)
+    second = bytes(2 * RATE_HZ)
+    async with beside(session.run()):
+        for _ in range(120):
+            await session.feed(second)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await session.feed(second)
+        assert session.lag_frames == 120 * RATE_HZ
+        engine.go.set()
+        await session.feed(second)
+        assert session.fed_frame == 121 * RATE_HZ
+
+
+class Talkative:
+    """A hostile engine: always sure that somebody thanked it for watching."""
+
+    name = "talkative"
+    gated = True
+
+    def __init__(self) -> None:
+        self._heard: list[AudioChunk] = []
+        self._ended = asyncio.Event()
+
+    def knows(self, language: Language) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def open(self, request: StreamRequest) -> AsyncIterator["Talkative"]:
+        yield self
+
+    async def send(self, chunk: AudioChunk) -> None:
+        self._heard.append(chunk)
+
+    async def end(self) -> None:
+        self._ended.set()
+
+    async def __aiter__(self) -> AsyncIterator[EngineEvent]:
+        await self._ended.wait()
+        end = self._heard[-1].end_frame
+        yield Hypothesis("thank you", 0, end)
+        yield Hypothesis("thank you for watching", 0, end, True)
+
+    @property
+    def pcm(self) -> bytes:
+        return b"".join(chunk.pcm for chunk in self._heard)
+
+
+async def hostile(detector: Callable[[bytes], float]) -> tuple[Screen, Session, Talkative]:
+    """Let the hostile engine hear two seconds of a tone behind a gate."""
+    engine, screen = Talkative(), Screen()
+    pcm = (b"\x00\x10" * 40 + b"\x00\xf0" * 40) * 400
+    session = await talk(engine, pcm, screen, gate=Gate(detector))
+    return screen, session, engine
+
+
+async def test_nothing_is_shown_where_no_speech_was() -> None:
+    """The engine is sure, the gate is not: neither partial nor final appears."""
+    screen, session, engine = await hostile(lambda _: 0.0)
+    assert screen.shown == []
+    assert session.withheld_words == 4
+    assert not any(engine.pcm), "what the gate withholds is digital silence"
+
+
+async def test_what_was_said_is_shown() -> None:
+    """The same engine over sure speech is believed."""
+    screen, session, _ = await hostile(lambda _: 0.99)
+    assert screen.words == ["thank", "you", "for", "watching"]
+    assert session.withheld_words == 0
+
+
+async def test_audio_is_acknowledged_only_once_its_text_is_durable() -> None:
+    """An acknowledgement means: in the log, whatever happens now."""
+    screen = Screen(durable=False)
+    session = await talk(ScriptedEngine(Script(5)), marked_audio(range(12)), screen)
+    assert session.durable_frame == 0
+    screen.savings[0].durable = True
+    assert session.durable_frame == 5 * BLOCK_FRAMES
+    for saving in screen.savings:
+        saving.durable = True
+    assert session.durable_frame == 12 * BLOCK_FRAMES
+
+
+async def test_acknowledgements_only_grow() -> None:
+    """A source hears of progress, and not of the same position twice."""
+    session = Session(SessionPlan("s", ENGLISH), ScriptedEngine(Script(5)), None, Screen())
+    async with beside(session.run()):
+        told: list[int] = []
+        for n in range(0, 20, 5):
+            await session.feed(marked_audio(range(n, n + 5)))
+        async for position in acknowledgements(session, 0.0):
+            told.append(position)
+            if position == 20 * BLOCK_FRAMES:
+                break
+    assert told == sorted(set(told))
+
+
+class EndsEarly:
+    """An engine whose stream ends cleanly although the audio goes on."""
+
+    name = "ends-early"
+    gated = False
+
+    def __init__(self) -> None:
+        self.opened = 0
+
+    def knows(self, language: Language) -> bool:
+        return True
+
+    def open(self, request: StreamRequest) -> AbstractAsyncContextManager[EngineStream]:
+        self.opened += 1
+        if self.opened == 1:
+            return self._short()
+        return ScriptedEngine(Script(5)).open(request)
+
+    @asynccontextmanager
+    async def _short(self) -> AsyncIterator[EngineStream]:
+        yield _Short()
+
+
+class _Short:
+    async def send(self, chunk: AudioChunk) -> None:
+        pass
+
+    async def end(self) -> None:
+        pass
+
+    async def __aiter__(self) -> AsyncIterator[EngineEvent]:
+        for event in ():
+            yield event
+
+
+async def test_a_stream_that_ends_by_itself_is_a_break() -> None:
+    """A clean end before ours is a lost connection: a new stream hears it all again."""
+    engine, screen = EndsEarly(), Screen()
+    await talk(engine, marked_audio(range(10)), screen)
+    assert engine.opened == 2
+    assert screen.words == [str(n) for n in range(10)]
