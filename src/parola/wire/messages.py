@@ -41,8 +41,13 @@ def partial_message(room: str, segment: Segment) -> str:
     return _segment_message(room, segment, None, None)
 
 
-def state_message(room: str, state: str, detail: str, language: str, engine: str) -> str:
-    """Return the frame that says what a room is doing (viewers with v=1 only)."""
+def state_message(
+    room: str, state: str, detail: str, language: str, engine: str, beat_s: float
+) -> str:
+    """Return the frame that says what a room is doing (viewers with v=1 only).
+
+    `beat_s` promises that some frame comes at least that often, in seconds.
+    """
     return _json(
         {
             "type": "state",
@@ -51,6 +56,7 @@ def state_message(room: str, state: str, detail: str, language: str, engine: str
             "detail": detail,
             "language": language,
             "engine": engine,
+            "beat_s": beat_s,
         }
     )
 

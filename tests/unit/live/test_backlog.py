@@ -52,9 +52,11 @@ def test_settled_audio_cannot_be_read_again() -> None:
 def test_it_is_full_at_its_limit_and_not_before() -> None:
     """The source waits when two minutes wait, and goes on when some are settled."""
     backlog = Backlog(limit_frames=10)
+    full = []
     backlog.append(AudioChunk(0, bytes(18)))
-    assert not backlog.is_full
+    full.append(backlog.is_full)
     backlog.append(AudioChunk(9, bytes(2)))
-    assert backlog.is_full
+    full.append(backlog.is_full)
     backlog.settle(1)
-    assert not backlog.is_full
+    full.append(backlog.is_full)
+    assert full == [False, True, False]

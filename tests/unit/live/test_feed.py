@@ -35,7 +35,7 @@ async def feed_of(entries: int) -> Feed:
 
 
 async def read(feed: Feed, view: View, count: int, now_ms: int = 2000) -> list[dict[str, Any]]:
-    found = []
+    found: list[dict[str, Any]] = []
     async with aclosing(feed.watch(view, now_ms)) as frames:
         async with asyncio.timeout(5):
             while len(found) < count:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from parola.domain.errors import BadInput, BadMessage, EngineFailed
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment, Word
+from parola.domain.vocabulary import language_tag
 from parola.wire import messages
 
 ID = str(uuid4())
@@ -49,7 +50,7 @@ def test_any_text_is_a_message_or_a_documented_error(text: str) -> None:
 def test_a_source_that_says_only_what_it_must_is_understood() -> None:
     """Rate and position have defaults: 16 kHz, from the start."""
     text = json.dumps({"type": "start", "session": ID, "language": "it_it"})
-    assert messages.read_source_message(text) == messages.Start(ID, messages.language_tag("it-IT"))
+    assert messages.read_source_message(text) == messages.Start(ID, language_tag("it-IT"))
 
 
 @pytest.mark.parametrize("rate", [0, 7999, 192_001, "16000", 16000.0, True, None])
