@@ -207,6 +207,8 @@ class Rooms:
                 before.end()
             room.feed.language, room.feed.engine = plan.language, engine.name
             room.note_audio()
+            # The room stays open until the last final is out, whoever has left by then.
+            room.users += 1
             self._tasks.create_task(self._run_in_room(room, session))
             try:
                 yield session
@@ -233,8 +235,6 @@ class Rooms:
         return session
 
     async def _run_in_room(self, room: Room, session: Session) -> None:
-        # The room stays open until the last final is out, whoever has left by then.
-        room.users += 1
         try:
             await self._supervised(session, self._talk(room, session))
         finally:

@@ -1,0 +1,238 @@
+"""Who speaks into a room, who reads it, and what its log says."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import pytest
+
+from parola.buses.local import LocalBus
+from parola.domain.errors import NoEngine, RoomBusy, Stopping, TooLarge
+from parola.domain.log import StateChange
+from parola.domain.transcript import Segment
+from parola.domain.vocabulary import RoomName, language_tag, room_name
+from parola.engines.scripted import Script, ScriptedEngine, marked_audio
+from parola.live.beside import beside, tasks_beside
+from parola.live.feed import View
+from parola.live.recorder import Recorder
+from parola.live.rooms import STALE_S, Limits, Plugs, Rooms
+from parola.live.session import SessionPlan
+from parola.ports import Engine
+from parola.stores.memory import MemoryLog
+
+MAIN = room_name("main")
+ENGLISH = language_tag("en-US")
+PLAN = SessionPlan("s", ENGLISH)
+
+
+@dataclass(slots=True)
+class House:
+    """Rooms on memory, with a clock that the test winds."""
+
+    rooms: Rooms
+    log: MemoryLog
+    clock: list[float] = field(default_factory=lambda: [0.0])
+
+
+@asynccontextmanager
+async def house(*engines: Engine, limits: Limits | None = None) -> AsyncIterator[House]:
+    log, clock = MemoryLog(), [1000.0]
+    recorder = Recorder(log)
+    plugs = Plugs(
+        engines=engines or (ScriptedEngine(Script(5)),),
+        make_gate=lambda: None,
+        log=log,
+        recorder=recorder,
+        bus=LocalBus(),
+        now_ms=lambda: int(clock[0] * 1000),
+        monotonic=lambda: clock[0],
+    )
+    async with asyncio.timeout(20), beside(recorder.run()), tasks_beside() as tasks:
+        rooms = Rooms(plugs, limits or Limits(), tasks)
+        tasks.create_task(rooms.pass_on_failures())
+        yield House(rooms, log, clock)
+        await rooms.drain(5.0)
+
+
+async def texts(log: MemoryLog, room: str = MAIN) -> list[str]:
+    return [e.body.text for e in await log.read(room) if isinstance(e.body, Segment)]
+
+
+async def frames_until(rooms: Rooms, view: View, last: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a viewer's frames up to the first that has all the fields of `last`."""
+    found = []
+    async with aclosing(rooms.watch(MAIN, view)) as frames:
+        async for frame in frames:
+            found.append(json.loads(frame))
+            if last.items() <= found[-1].items():
+                break
+    return found
+
+
+async def test_a_talk_is_in_the_log_with_its_beginning_and_end() -> None:
+    """The log tells the whole story, numbered from 1."""
+    async with house() as h:
+        async with h.rooms.speak(MAIN, PLAN) as session:
+            await session.feed(marked_audio(range(12)))
+        await session.finished()
+        await h.rooms.drain(5.0)
+        entries = await h.log.read(MAIN)
+        assert [e.number for e in entries] == [1, 2, 3, 4, 5]
+        assert await texts(h.log) == ["0 1 2 3 4", "5 6 7 8 9", "10 11"]
+        changes = [e.body.change for e in entries if isinstance(e.body, StateChange)]
+        assert changes == ["session_started", "session_ended"]
+
+
+async def test_a_second_source_is_refused_and_the_first_goes_on() -> None:
+    """Nobody can speak into a room over somebody else."""
+    async with house() as h, h.rooms.speak(MAIN, PLAN) as session:
+        with pytest.raises(RoomBusy, match="'main'"):
+            async with h.rooms.speak(MAIN, SessionPlan("t", ENGLISH)):
+                pass
+        await session.feed(marked_audio(range(5)))
+        session.end()
+        await session.finished()
+        assert await texts(h.log) == ["0 1 2 3 4"]
+
+
+async def test_a_source_that_fell_silent_is_replaced() -> None:
+    """A client whose network died does not keep the room; its last words are kept."""
+    async with house() as h, h.rooms.speak(MAIN, PLAN) as dead:
+        await dead.feed(marked_audio(range(3)))
+        h.clock[0] += STALE_S + 0.1
+        async with h.rooms.speak(MAIN, SessionPlan("t", ENGLISH)) as alive:
+            await alive.feed(marked_audio(range(100, 105)))
+        await dead.finished()
+        await alive.finished()
+        assert sorted(await texts(h.log)) == ["0 1 2", "100 101 102 103 104"]
+
+
+async def test_the_next_talk_need_not_wait_for_the_last_words_of_the_one_before() -> None:
+    """A source that has said it is done leaves the room to the next one at once."""
+    async with house() as h:
+        async with h.rooms.speak(MAIN, PLAN) as first:
+            await first.feed(marked_audio(range(7)))
+        async with h.rooms.speak(MAIN, SessionPlan("t", ENGLISH)) as second:
+            await second.feed(marked_audio(range(50, 55)))
+        await first.finished()
+        await second.finished()
+        assert sorted(await texts(h.log)) == ["0 1 2 3 4", "5 6", "50 51 52 53 54"]
+
+
+class ItalianOnly(ScriptedEngine):
+    """An engine that knows one language."""
+
+    name = "italian"
+
+    def knows(self, language: str) -> bool:
+        return language.startswith("it")
+
+
+async def test_the_first_engine_that_knows_the_language_is_taken() -> None:
+    """Engines stand in order of preference; the display can tell which one serves."""
+    async with house(ItalianOnly(), ScriptedEngine()) as h:
+        assert h.rooms.engine_for(language_tag("it-IT")).name == "italian"
+        assert h.rooms.engine_for(ENGLISH).name == "scripted"
+
+
+async def test_a_language_nobody_knows_is_told_to_source_and_screen() -> None:
+    """The room says why nothing comes, and what to do."""
+    async with house(ItalianOnly()) as h:
+        watching = asyncio.create_task(
+            frames_until(h.rooms, View(extras=True), {"type": "state", "state": "failed"})
+        )
+        await asyncio.sleep(0)
+        with pytest.raises(NoEngine, match="en-US"):
+            async with h.rooms.speak(MAIN, PLAN):
+                pass
+        assert "italian" in (await watching)[-1]["detail"]
+
+
+async def test_a_log_that_cannot_be_written_stops_no_captions() -> None:
+    """Captions flow, the room says so, and what was shown is saved when the log is back."""
+    async with house() as h, h.rooms.speak(MAIN, PLAN) as session:
+        unsaved = asyncio.create_task(
+            frames_until(h.rooms, View(extras=True), {"type": "state", "state": "unsaved"})
+        )
+        shown = asyncio.create_task(frames_until(h.rooms, View(), {"text": "10 11 12 13 14"}))
+        await session.feed(marked_audio(range(5)))
+        h.log.fail_with = "The disk is full; free some space."
+        await session.feed(marked_audio(range(5, 15)))
+        assert "The disk is full" in (await unsaved)[-1]["detail"]
+        assert [frame["text"] for frame in await shown][-1] == "10 11 12 13 14"
+        assert "10 11 12 13 14" not in await stored(h)
+        h.log.fail_with = None
+        session.end()
+        await session.finished()
+        await h.rooms.plugs.recorder.settled()
+        assert await texts(h.log) == ["0 1 2 3 4", "5 6 7 8 9", "10 11 12 13 14"]
+
+
+async def stored(h: House) -> list[str]:
+    failure, h.log.fail_with = h.log.fail_with, None
+    found = await texts(h.log)
+    h.log.fail_with = failure
+    return found
+
+
+async def test_a_room_that_nobody_uses_is_forgotten() -> None:
+    """Room names cost nothing: the log keeps the past, memory only the present."""
+    async with house() as h:
+        async with h.rooms.speak(MAIN, PLAN) as session:
+            await session.feed(marked_audio(range(5)))
+            assert [room.name for room in h.rooms.open_rooms] == [MAIN]
+        await session.finished()
+        while h.rooms.open_rooms:  # noqa: ASYNC110 - nothing announces that a room is forgotten
+            await asyncio.sleep(0)
+        frames = await frames_until(h.rooms, View(), {"text": "0 1 2 3 4"})
+        assert len(frames) == 1
+
+
+async def test_limits_are_told_and_hurt_nobody_inside() -> None:
+    """The one too many hears which limit it met."""
+    limits = Limits(sessions=1, rooms=2, viewers_per_room=1)
+    async with house(limits=limits) as h, h.rooms.speak(MAIN, PLAN):
+        with pytest.raises(TooLarge, match="1 sessions"):
+            async with h.rooms.speak(room_name("b"), PLAN):
+                pass
+        async with h.rooms.enter(room_name("b")):
+            with pytest.raises(TooLarge, match="2 rooms"):
+                async with h.rooms.enter(room_name("c")):
+                    pass
+        async with aclosing(h.rooms.watch(MAIN, View(extras=True))) as one:
+            await anext(one)
+            with pytest.raises(TooLarge, match="1 viewers"):
+                await anext(h.rooms.watch(MAIN, View()))
+
+
+async def test_stopping_takes_nothing_new_and_finishes_the_sentence() -> None:
+    """The last words are made final and saved; newcomers are told to come back."""
+    async with house() as h, h.rooms.speak(MAIN, PLAN) as session:
+        await session.feed(marked_audio(range(7)))
+        await h.rooms.drain(5.0)
+        assert await texts(h.log) == ["0 1 2 3 4", "5 6"]
+        with pytest.raises(Stopping):
+            async with h.rooms.speak(RoomName("other"), PLAN):
+                pass
+
+
+class Buggy(ScriptedEngine):
+    """An engine with a bug in it."""
+
+    def open(self, request: object) -> NoReturn:
+        raise ZeroDivisionError("a bug")
+
+
+async def test_a_bug_in_one_session_ends_no_other() -> None:
+    """The source and the room are told; the neighbours hear nothing of it."""
+    async with house(ItalianOnly(), Buggy()) as h:
+        async with h.rooms.speak(room_name("sala"), SessionPlan("i", language_tag("it"))) as well:
+            async with h.rooms.speak(MAIN, PLAN) as broken:
+                await broken.stopped()
+                assert broken.failure is not None
+            await well.feed(marked_audio(range(10)))
+        await well.finished()
+        assert await texts(h.log, "sala") == ["0 1 2 3 4 5 6 7 8 9"]
