@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" --quiet
 
-.PHONY: help run setup demo test check format lock sample clean
+.PHONY: help run setup demo test check format lock sample screenshots clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,14 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 lock: ## Resolve the dependencies anew (needs uv)
 	$(LOCK) --extra all -o locks/run.txt
 	$(LOCK) --extra all --group dev -o locks/dev.txt
+
+sample: $(VENV)/.run ## Make the sample talk again with a free speech synthesiser
+	scripts/debian-packages flite:flite
+	scripts/make-sample
+
+screenshots: $(VENV)/.dev ## Make the pictures of the documentation again
+	scripts/debian-packages chromium:chromium
+	scripts/screenshots
 
 clean: ## Remove what the targets above made, but never the data
 	rm -rf $(VENV) .tools build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -78,6 +78,9 @@ function read(room, partial) {
         show();
         follower.changed();
       },
+      onChange({ change, session }) {
+        if (change === "session_started") painter.begin(session);
+      },
       onState(frame) {
         known.state = frame.state;
         known.detail = frame.detail;

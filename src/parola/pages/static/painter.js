@@ -11,8 +11,9 @@ export class Painter {
   #keep;
   #cut;
   #session = null;
+  #opens = false;
   #speaker = null;
-  #lastFinal = "";
+  #lastFinal = null;
 
   /**
    * @param {HTMLElement} finals  Where paragraphs are appended; announced to screen readers.
@@ -40,24 +41,38 @@ export class Painter {
   }
 
   /**
+   * Says whose words come next. Another talk's first paragraph is set apart; a talk that goes on
+   * after a break is still the same.
+   *
+   * @param {string} session
+   */
+  begin(session) {
+    this.#lastFinal = null; // Segments count from one again, also after a break.
+    if (session === this.#session) return;
+    this.#session = session;
+    this.#opens = this.paragraphs > 0;
+    this.#speaker = null;
+    this.withdraw();
+  }
+
+  /**
    * Paints a segment frame. A guess takes the place of the guess before it, a final ends it.
    *
    * @param {object} frame
    */
   paint(frame) {
-    const key = JSON.stringify([frame.session, frame.segment]);
     if (frame.is_partial) {
       // Its final is on the screen already: an echo from before a break.
-      if (key !== this.#lastFinal) this.#guessed(frame);
+      if (frame.segment !== this.#lastFinal) this.#guessed(frame);
       return;
     }
     const paragraph = document.createElement("p");
     paragraph.className = "final";
     paragraph.dataset.seq = frame.seq;
     this.#fill(paragraph, frame);
-    this.#session = frame.session;
+    this.#opens = false;
     this.#speaker = frame.speaker;
-    this.#lastFinal = key;
+    this.#lastFinal = frame.segment;
     this.withdraw();
     this.#finals.append(paragraph);
     this.#forget();
@@ -73,8 +88,8 @@ export class Painter {
   clear() {
     this.withdraw();
     this.#finals.replaceChildren();
-    this.#session = this.#speaker = null;
-    this.#lastFinal = "";
+    this.#opens = false;
+    this.#session = this.#speaker = this.#lastFinal = null;
   }
 
   #guessed(frame) {
@@ -90,10 +105,7 @@ export class Painter {
   #fill(block, frame) {
     block.lang = frame.language ?? "";
     block.dir = "auto";
-    block.toggleAttribute(
-      "data-opens",
-      this.#session !== null && frame.session !== this.#session,
-    );
+    block.toggleAttribute("data-opens", this.#opens);
     const parts = [document.createTextNode(frame.text)];
     if (frame.speaker && frame.speaker !== this.#speaker) {
       const speaker = document.createElement("span");

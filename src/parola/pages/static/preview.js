@@ -67,6 +67,9 @@ export class Preview {
         this.#show();
         this.#follower.changed();
       },
+      onChange: ({ change, session }) => {
+        if (change === "session_started") this.#painter.begin(session);
+      },
       onState: (frame) => {
         this.#state = frame.state;
         this.#detail = frame.detail;

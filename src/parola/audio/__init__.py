@@ -1,0 +1,1 @@
+"""Samples: conversion, decoding, voice activity, without any waiting."""

@@ -1,0 +1,1 @@
+"""Recognisers, each a plug behind the ports."""

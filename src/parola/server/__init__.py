@@ -1,0 +1,1 @@
+"""Endpoints: translate, check, hand over to live."""

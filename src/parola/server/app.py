@@ -1,0 +1,119 @@
+"""Puts the endpoints and the pages together."""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any, Literal
+
+import fastapi_offline
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+import parola
+from parola.domain.errors import ParolaError
+from parola.domain.vocabulary import room_name
+from parola.server import http, predecessors, sockets
+from parola.server.deps import Services, http_status
+
+SWAGGER = Path(fastapi_offline.__file__).parent / "static"
+PAGES = Path(parola.__file__).parent / "pages"
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "frame-ancestors 'self'; form-action 'self'"
+)
+"""Pages load nothing from elsewhere and run no inline script."""
+
+HOST = re.compile(rb"[A-Za-z0-9.-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
+
+HEADERS = {
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+"""Sent with every answer, beside the policy."""
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application that serves `services`."""
+    app = FastAPI(
+        title="Parola",
+        version=services.version,
+        description="Live captions and transcripts that write down only what was said.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    app.add_exception_handler(ParolaError, _answer_error)
+    app.add_middleware(SafeHeaders)
+    app.include_router(http.router)
+    app.include_router(sockets.router)
+    app.include_router(predecessors.router)
+    _add_pages(app)
+    return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def home() -> Response:
+        return FileResponse(PAGES / "home.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(PAGES / "docs.html")
+
+    @app.get("/rooms/{room}", include_in_schema=False)
+    @app.get("/sala/{room}", include_in_schema=False)
+    async def display(room: str) -> Response:
+        room_name(room)
+        return FileResponse(PAGES / "display.html")
+
+    # Swagger UI's own files come in a package: the page asks no third party.
+    @app.get("/static/swagger/{name}", include_in_schema=False)
+    async def swagger(name: Literal["swagger-ui-bundle.js", "swagger-ui.css"]) -> Response:
+        return FileResponse(SWAGGER / name)
+
+    app.mount("/static", StaticFiles(directory=PAGES / "static"), name="static")
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ParolaError)  # noqa: S101 - registered for nothing else
+    return JSONResponse({"detail": error.message, "code": error.code}, http_status(error))
+
+
+Message = MutableMapping[str, Any]
+
+
+class SafeHeaders:
+    """Adds `HEADERS` and the policy to every HTTP answer; plain ASGI, so streams stay streams."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+        self._headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Pass everything on, with more headers."""
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", _policy(scope).encode())
+                message["headers"] = [*message.get("headers", ()), *self._headers, policy]
+            await send(message)
+
+        await self._app(scope, receive, send_safely)
+
+
+def _policy(scope: Message) -> str:
+    """Return the policy for the host that was asked.
+
+    Source: Content Security Policy 3, section 6.7.2.8; older browsers do not count ws: as 'self'.
+    """
+    host = dict(scope.get("headers", ())).get(b"host", b"")
+    if not HOST.fullmatch(host):
+        return POLICY
+    return f"{POLICY}; connect-src 'self' ws://{host.decode()} wss://{host.decode()}"

@@ -1,0 +1,80 @@
+"""What the endpoints are given: the running services and how errors are answered."""
+
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from parola.domain import errors
+from parola.domain.vocabulary import Language
+from parola.live.playback import Playbacks, Recording
+from parola.live.rooms import Rooms
+from parola.server.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What people should know of an engine here."""
+
+    name: str
+    note: str
+    languages: tuple[str, ...]
+    """Base languages such as "en"; empty means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the endpoints use; made by the wiring."""
+
+    rooms: Rooms
+    playbacks: Playbacks
+    uploads: Uploads
+    version: str
+    engines: tuple[EngineFacts, ...]
+    default_language: Language
+    sample: Recording
+    max_upload_bytes: int
+    stream_in_real_time: bool
+    """Whether `/stream` paces files by the clock (else: as fast as the engine goes)."""
+
+
+def services(connection: HTTPConnection) -> Services:
+    """Return the running services (a FastAPI dependency)."""
+    running: Services = connection.app.state.services
+    return running
+
+
+HTTP_STATUS: dict[type[errors.ParolaError], int] = {
+    errors.TooLarge: 413,
+    errors.NotFound: 404,
+    errors.BadAudio: 415,
+    errors.BadInput: 400,
+    errors.RoomBusy: 409,
+    errors.NoEngine: 422,
+    errors.DiskFull: 507,
+    errors.EngineFailed: 503,
+    errors.StoreFailed: 503,
+    errors.Stopping: 503,
+    errors.ParolaError: 500,
+}
+"""The status that answers each error; the first class that fits counts."""
+
+CLOSE_CODE: dict[type[errors.ParolaError], int] = {
+    errors.TooLarge: 1009,
+    errors.BadAudio: 1007,
+    errors.BadInput: 1008,
+    errors.RoomBusy: 1013,
+    errors.NoEngine: 1008,
+    errors.Stopping: 1012,
+    errors.ParolaError: 1011,
+}
+"""The WebSocket close code for each error. Source: the IANA registry of close codes."""
+
+
+def http_status(error: errors.ParolaError) -> int:
+    """Return the HTTP status that answers the error."""
+    return next(status for kind, status in HTTP_STATUS.items() if isinstance(error, kind))
+
+
+def close_code(error: errors.ParolaError) -> int:
+    """Return the WebSocket close code that answers the error."""
+    return next(code for kind, code in CLOSE_CODE.items() if isinstance(error, kind))

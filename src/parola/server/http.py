@@ -1,0 +1,191 @@
+"""The HTTP API: rooms, transcripts, playing files, health."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+from parola.domain import captions
+from parola.domain.errors import NotFound, TooLarge
+from parola.domain.log import Entry, RoomSummary
+from parola.domain.vocabulary import RoomName, language_tag, room_name
+from parola.live.playback import Recording
+from parola.live.rooms import Room, lag_s
+from parola.server.deps import Services, services
+
+router = APIRouter()
+
+Running = Annotated[Services, Depends(services)]
+
+PAGE = 1000
+"""Log entries read at once for a download."""
+
+MEDIA_TYPES = {
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+    "txt": "text/plain",
+    "json": "application/json",
+}
+"""Source: RFC 8081 has none for SRT; the one above is what players know. WebVTT: W3C."""
+
+
+@router.get("/healthz", tags=["health"])
+async def healthz() -> PlainTextResponse:
+    """Answer 200 as long as the process serves."""
+    return PlainTextResponse("ok\n")
+
+
+@router.get("/readyz", tags=["health"])
+async def readyz(running: Running) -> Response:
+    """Answer 200 when new sessions are taken and transcripts are saved, else 503 and why."""
+    if running.rooms.stopping:
+        return PlainTextResponse("stopping\n", 503)
+    failure = running.rooms.plugs.recorder.failure
+    if failure:
+        return PlainTextResponse(f"the transcript cannot be saved: {failure}\n", 503)
+    return PlainTextResponse("ready\n")
+
+
+@router.get("/api/about", tags=["rooms"])
+async def about(running: Running) -> dict[str, Any]:
+    """Return what this server is and can do."""
+    languages = sorted({tag for engine in running.engines for tag in engine.languages})
+    return {
+        "version": running.version,
+        "engines": [{"name": engine.name, "note": engine.note} for engine in running.engines],
+        "languages": languages,
+        "default_language": running.default_language,
+        "max_upload_mb": running.max_upload_bytes // 2**20,
+        "sample": {"title": running.sample.title, "seconds": running.sample.seconds},
+    }
+
+
+@router.get("/api/rooms", tags=["rooms"])
+async def rooms(running: Running) -> dict[str, Any]:
+    """Return every room that is in use or has a transcript, by name."""
+    kept = {summary.room: summary for summary in await running.rooms.plugs.log.rooms()}
+    live = {room.name: room for room in running.rooms.open_rooms}
+    names = sorted(kept.keys() | live.keys())
+    return {"rooms": [_room(running, n, live.get(RoomName(n)), kept.get(n)) for n in names]}
+
+
+@router.get("/api/rooms/{room}", tags=["rooms"])
+async def one_room(running: Running, room: str) -> dict[str, Any]:
+    """Return one room; 404 when nobody has ever used it."""
+    name = room_name(room)
+    summaries = await running.rooms.plugs.log.rooms()
+    kept = next((summary for summary in summaries if summary.room == name), None)
+    live = next((r for r in running.rooms.open_rooms if r.name == name), None)
+    if kept is None and live is None:
+        raise NotFound(f"Nobody has used a room called {name!r} yet.")
+    return _room(running, name, live, kept)
+
+
+def _room(
+    running: Services, name: str, live: Room | None, kept: RoomSummary | None
+) -> dict[str, Any]:
+    playing = running.playbacks.playing(RoomName(name))
+    session = live.session if live else None
+    last_at_ms = kept.last_at_ms if kept else None
+    return {
+        "name": name,
+        "state": live.feed.state.state if live else "idle",
+        "detail": live.feed.state.detail if live else "",
+        "language": live.feed.language if live else "",
+        "engine": live.feed.engine if live else "",
+        "viewers": live.feed.viewers if live else 0,
+        "entries": kept.entries if kept else 0,
+        "last_at": captions.utc_iso(last_at_ms) if last_at_ms else None,
+        "lag_s": lag_s(session) if session else 0.0,
+        "withheld_words": session.withheld_words if session else 0,
+        "playing": playing
+        and {
+            "name": playing[0].title,
+            "seconds": playing[0].seconds,
+            "position_s": round(playing[1], 1),
+        },
+    }
+
+
+@router.get("/api/rooms/{room}/transcript.{form}", tags=["transcripts"])
+async def transcript(
+    running: Running,
+    room: str,
+    form: Literal["srt", "vtt", "txt", "json"],
+    session: Annotated[str | None, Query(description="one talk's id; all talks without it")] = None,
+) -> Response:
+    """Return a room's transcript as subtitles, plain text or JSON."""
+    name = room_name(room)
+    first = await running.rooms.plugs.log.read(name, 0, PAGE)
+    if not first:
+        raise NotFound(f"There is no transcript for {name!r} yet.")
+    file_name = quote(f"{name}.{form}", safe="")
+    return StreamingResponse(
+        _written(running, name, captions.WRITERS[form](name, session), first),
+        media_type=f"{MEDIA_TYPES[form]}; charset=utf-8",
+        headers={"Content-Disposition": f"inline; filename*=UTF-8''{file_name}"},
+    )
+
+
+@router.post("/api/rooms/{room}/sample", status_code=202, tags=["playing"])
+async def play_sample(running: Running, room: str) -> dict[str, Any]:
+    """Play the bundled sample talk into the room."""
+    name = room_name(room)
+    await running.playbacks.start(name, running.sample, language_tag("en-US"))
+    return {"room": name, "seconds": running.sample.seconds}
+
+
+@router.post("/api/rooms/{room}/files", status_code=202, tags=["playing"])
+async def play_file(
+    request: Request,
+    running: Running,
+    room: str,
+    name: str,
+    language: str = "",
+    pace: Literal["realtime", "fast"] = "realtime",
+) -> dict[str, Any]:
+    """Take a recording (the body: any audio or video file) and play it into the room."""
+    room_checked = room_name(room)
+    tag = language_tag(language) if language else running.default_language
+    running.rooms.engine_for(tag)
+    refuse_large(request, running.max_upload_bytes)
+    async with running.uploads.receive(name) as receiver:
+        async for data in request.stream():
+            await receiver.write(data)
+    path = running.uploads.open(receiver.name)
+    seconds = receiver.facts.duration_s if receiver.facts else None
+    recording = Recording(path, receiver.name, seconds)
+    await running.playbacks.start(room_checked, recording, tag, real_time=pace == "realtime")
+    return {"room": room_checked, "name": receiver.name, "seconds": recording.seconds}
+
+
+@router.delete("/api/rooms/{room}/playback", status_code=204, tags=["playing"])
+async def stop_playing(running: Running, room: str) -> Response:
+    """Stop what is being played into the room; its last words still come."""
+    await running.playbacks.stop(room_name(room))
+    return Response(status_code=204)
+
+
+def refuse_large(request: Request, max_bytes: int) -> None:
+    """Refuse a body that says it is over the limit before a byte of it is read.
+
+    Raises:
+        TooLarge: its Content-Length is over the limit; a multipart body may be a little longer.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > max_bytes + 65_536:
+        raise TooLarge(f"The file is larger than {max_bytes // 2**20} MB, the limit here.")
+
+
+async def _written(
+    running: Services, room: RoomName, writer: captions.Writer, first: list[Entry]
+) -> AsyncIterator[str]:
+    """Yield the file page by page: a long day's log is never in memory as a whole."""
+    yield writer.begin()
+    page = first
+    while page:
+        yield "".join(map(writer.add, page))
+        page = await running.rooms.plugs.log.read(room, page[-1].number, PAGE)
+    yield writer.end()

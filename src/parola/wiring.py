@@ -1,0 +1,254 @@
+"""Names every plug and opens them in order: settings in, a serving process out."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+import uvicorn
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from parola import __version__
+from parola.audio.decode import probe
+from parola.audio.gate import Gate, SileroDetector
+from parola.buses.local import LocalBus
+from parola.domain.vocabulary import language_tag
+from parola.engines.pocketsphinx import PocketSphinxEngine
+from parola.engines.scripted import ScriptedEngine
+from parola.live.beside import beside, tasks_beside
+from parola.live.playback import Playbacks, Recording
+from parola.live.recorder import LONGEST_PAUSE_S, Recorder
+from parola.live.rooms import Limits, Plugs, Rooms
+from parola.ports import Engine, Log
+from parola.server.app import create_app
+from parola.server.deps import EngineFacts, Services
+from parola.server.uploads import Uploads
+from parola.stores.sqlite import open_sqlite_log
+
+logger = logging.getLogger(__name__)
+
+SAMPLE = Path(__file__).parent / "samples" / "talk.ogg"
+
+EngineName = Literal["auto", "pocketsphinx", "scripted"]
+
+MAX_FRAME_BYTES = 2**20
+"""The largest WebSocket frame taken: half a minute of sound. Larger ones close with 1009."""
+
+
+class Settings(BaseSettings):
+    """What can be set: as options of `parola serve` or as PAROLA_… in the environment.
+
+    docs/reference/settings.md is compared with this class by a test.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PAROLA_", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: list[int] = Field(
+        [8000],
+        description="Ports to listen on; 0 takes a free one. Older clients expect 3000, 8080.",
+    )
+    data: Path = Field(
+        Path("parola-data"), description="Folder for everything that is kept: log and uploads."
+    )
+    engine: EngineName = Field(
+        "auto", description="Recogniser: auto takes the best one available for the language."
+    )
+    language: str = Field("en-US", description="Language where none is asked for.")
+    gate: bool = Field(
+        True, description="Voice detection before the engine. Off, noise turns into words."
+    )
+    max_upload_mb: int = Field(2048, ge=1, description="Largest recording taken, in MiB.")
+    keep_uploads_h: float = Field(24.0, gt=0, description="Hours an uploaded recording is kept.")
+    max_sessions: int = Field(32, ge=1, description="Talks recognised at the same time.")
+    stream_pace: Literal["fast", "realtime"] = Field(
+        "fast", description="Pace of files named on /stream: the engine's, or the clock's."
+    )
+    stop_within_s: float = Field(
+        10.0, gt=0, description="Seconds for the last finals when the server is stopped."
+    )
+
+
+@contextmanager
+def open_engines(name: EngineName) -> Iterator[list[tuple[Engine, EngineFacts]]]:
+    """Give the engines to use, best first, with what people should know of each.
+
+    Raises:
+        NoEngine: the one that was asked for cannot run here; the message names the remedy.
+    """
+    if name == "scripted":
+        note = "speaks a fixed verse and never listens: for tests and rehearsals"
+        yield [(ScriptedEngine(), EngineFacts("scripted", note, ()))]
+        return
+    engine = PocketSphinxEngine()
+    note = "embedded demonstrator: English only, weak on real rooms"
+    engine.start()
+    try:
+        yield [(engine, EngineFacts("pocketsphinx", note, ("en",)))]
+    finally:
+        engine.close()
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open log, recorder, rooms and uploads; close them in the opposite order.
+
+    Raises:
+        NoEngine, StoreFailed, BadLanguage: something that is set cannot be had.
+    """
+    language = language_tag(settings.language)
+    max_upload_bytes = settings.max_upload_mb * 2**20
+    uploads = Uploads(settings.data / "uploads", max_upload_bytes, settings.keep_uploads_h * 3600)
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(open_sqlite_log(settings.data))
+        recorder = await stack.enter_async_context(_recorder(log))
+        engines = stack.enter_context(open_engines(settings.engine))
+        plugs = Plugs(
+            engines=[engine for engine, _ in engines],
+            make_gate=_gates(on=settings.gate),
+            log=log,
+            recorder=recorder,
+            bus=LocalBus(),
+            now_ms=lambda: time.time_ns() // 1_000_000,
+            monotonic=time.monotonic,
+        )
+        tasks = await stack.enter_async_context(tasks_beside())
+        rooms = Rooms(plugs, Limits(sessions=settings.max_sessions), tasks)
+        tasks.create_task(rooms.pass_on_failures())
+        tasks.create_task(_prune(uploads))
+        playbacks = Playbacks(rooms, tasks)
+        yield Services(
+            rooms=rooms,
+            playbacks=playbacks,
+            uploads=uploads,
+            version=__version__,
+            engines=tuple(facts for _, facts in engines),
+            default_language=language,
+            sample=Recording(SAMPLE, "sample talk", probe(SAMPLE).duration_s),
+            max_upload_bytes=max_upload_bytes,
+            stream_in_real_time=settings.stream_pace == "realtime",
+        )
+        playbacks.stop_all()
+        await rooms.drain(settings.stop_within_s)
+
+
+def _gates(*, on: bool) -> Callable[[], Gate | None]:
+    return (lambda: Gate(SileroDetector())) if on else (lambda: None)
+
+
+@asynccontextmanager
+async def _recorder(log: Log) -> AsyncIterator[Recorder]:
+    recorder = Recorder(log)
+    async with beside(recorder.run()):
+        yield recorder
+        # Longer than its longest pause, so that there is one last try.
+        left = await recorder.close(grace_s=LONGEST_PAUSE_S + 1)
+        if left:
+            logger.error("%d entries could not be saved before the stop", len(left))
+
+
+async def _prune(uploads: Uploads) -> None:
+    while True:
+        await asyncio.to_thread(uploads.prune, time.time())
+        await asyncio.sleep(600)
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that lets talks end before it closes their sockets."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+        self.asked_to_stop = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Ask for a stop; the second time, stop at once."""
+        # uvicorn's own way closes every socket the moment SIGTERM comes.
+        if self.asked_to_stop.is_set():
+            super().handle_exit(sig, frame)
+        self.asked_to_stop.set()
+
+
+OnStarted = Callable[[Sequence[str], Sequence[EngineFacts]], None]
+
+
+async def serve(settings: Settings, on_started: OnStarted) -> None:
+    """Serve until SIGINT or SIGTERM; then end the talks, save their last words, and return.
+
+    Args:
+        settings: what was set.
+        on_started: called once with the addresses, such as "http://127.0.0.1:8000", and
+            what people should know of the engines.
+
+    Raises:
+        OSError: a port is taken, or the data folder cannot be made.
+        NoEngine, StoreFailed, BadLanguage: see `open_services`.
+    """
+    sockets = [_listen(settings.host, port) for port in settings.port]
+    try:
+        async with open_services(settings) as services:
+            config = uvicorn.Config(
+                create_app(services),
+                http="h11",
+                ws="websockets-sansio",
+                ws_max_size=MAX_FRAME_BYTES,
+                # Compression costs four times the processor time per viewer (bench/cost).
+                ws_per_message_deflate=False,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=3,
+            )
+            urls = [_url(settings.host, sock) for sock in sockets]
+            server = Server(config, lambda: on_started(urls, services.engines))
+            async with beside(_stop_when_asked(server, services, settings.stop_within_s)):
+                await server.serve(sockets)
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+async def _stop_when_asked(server: Server, services: Services, within_s: float) -> None:
+    await server.asked_to_stop.wait()
+    services.playbacks.stop_all()
+    await services.rooms.drain(within_s)
+    server.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    sock.set_inheritable(False)
+    return sock
+
+
+def _url(host: str, sock: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{sock.getsockname()[1]}"
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: every viewer is one."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource  # noqa: PLC0415 - not on every platform
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
