@@ -1,0 +1,139 @@
+"""What every engine promises."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from functools import cache
+
+import pytest
+
+from parola.audio.decode import decode
+from parola.audio.gate import Gate, SileroDetector
+from parola.domain.audio import RATE_HZ, AudioChunk, to_frames
+from parola.domain.transcript import Hypothesis, Settled
+from parola.domain.vocabulary import language_tag
+from parola.engines.pocketsphinx import PocketSphinxEngine
+from parola.engines.scripted import ScriptedEngine
+from parola.live.beside import beside
+from parola.ports import Engine, EngineEvent, EngineStream, StreamRequest
+from parola.wiring import SAMPLE
+
+ENGLISH = language_tag("en-US")
+
+
+@contextmanager
+def pocketsphinx() -> Iterator[Engine]:
+    with closing(PocketSphinxEngine()) as engine:
+        yield engine
+
+
+ENGINES: dict[str, Callable[[], AbstractContextManager[Engine]]] = {
+    "scripted": lambda: nullcontext(ScriptedEngine()),
+    "pocketsphinx": pocketsphinx,
+}
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    with ENGINES[request.param]() as opened:
+        yield opened
+
+
+@cache
+def speech() -> tuple[AudioChunk, ...]:
+    """Return the first ten seconds of the sample talk, as a gate lets them through."""
+    gate = Gate(SileroDetector())
+    chunks: list[AudioChunk] = []
+    for chunk in decode(SAMPLE):
+        if chunk.first_frame >= to_frames(10):
+            break
+        chunks += gate.add(chunk)
+    return (*chunks, *gate.flush())
+
+
+def shifted(chunks: tuple[AudioChunk, ...], frames: int) -> Iterator[AudioChunk]:
+    for chunk in chunks:
+        yield AudioChunk(chunk.first_frame + frames, chunk.pcm, chunk.voiced)
+
+
+async def hear(engine: Engine, chunks: tuple[AudioChunk, ...], first: int = 0) -> list[EngineEvent]:
+    """Return all a stream says of the chunks, moved to begin at frame `first`."""
+
+    async def send(stream: EngineStream) -> None:
+        for chunk in shifted(chunks, first - chunks[0].first_frame):
+            await stream.send(chunk)
+        await stream.end()
+
+    async with asyncio.timeout(60):
+        async with engine.open(StreamRequest(ENGLISH, "s", first)) as stream, beside(send(stream)):
+            return [event async for event in stream]
+
+
+def finals(events: list[EngineEvent]) -> list[Hypothesis]:
+    return [e for e in events if isinstance(e, Hypothesis) and e.is_final and e.text]
+
+
+async def test_speech_gives_words_on_the_sessions_clock(engine: Engine) -> None:
+    """Finals and their words lie inside the audio, in order, wherever the stream starts."""
+    first = 7 * 3600 * RATE_HZ
+    found = finals(await hear(engine, speech(), first))
+    assert found
+    last = first
+    for final in found:
+        assert first <= final.first_frame < final.end_frame <= first + to_frames(10)
+        assert final.text == " ".join(word.text for word in final.words)
+        for word in final.words:
+            assert last <= word.start_frame <= word.end_frame <= final.end_frame
+            last = word.start_frame
+
+
+async def test_the_same_audio_gives_the_same_finals(engine: Engine) -> None:
+    """A replay after a crash finds what is in the log already."""
+    assert finals(await hear(engine, speech())) == finals(await hear(engine, speech()))
+
+
+async def test_an_utterance_keeps_its_first_frame(engine: Engine) -> None:
+    """Partials and their final are one utterance to whoever shows them."""
+    events = await hear(engine, speech())
+    starts: set[int] = set()
+    for event in events:
+        if isinstance(event, Hypothesis):
+            starts.add(event.first_frame)
+            if event.is_final:
+                assert starts == {event.first_frame}
+                starts.clear()
+
+
+async def test_settled_audio_is_never_spoken_of_again(engine: Engine) -> None:
+    """What was settled may be forgotten: no later hypothesis reaches back."""
+    settled = 0
+    for event in await hear(engine, speech()):
+        if isinstance(event, Settled):
+            settled = max(settled, event.end_frame)
+        else:
+            assert all(word.start_frame >= settled for word in event.words)
+    assert settled > 0
+
+
+async def test_no_audio_gives_nothing_and_an_end(engine: Engine) -> None:
+    """A source that leaves at once is no error."""
+    async with asyncio.timeout(30), engine.open(StreamRequest(ENGLISH, "s")) as stream:
+        await stream.end()
+        assert [event async for event in stream if isinstance(event, Hypothesis)] == []
+
+
+async def test_two_streams_do_not_mix(engine: Engine) -> None:
+    """Rooms are recognised side by side."""
+    talks = speech(), speech()[:60]
+    alone = [finals(await hear(engine, talk)) for talk in talks]
+    both = await asyncio.gather(*(hear(engine, talk) for talk in talks))
+    assert [finals(events) for events in both] == alone
+
+
+async def test_leaving_a_stream_in_mid_sentence_is_clean(engine: Engine) -> None:
+    """The context may be left at any time; the next stream knows nothing of it."""
+    alone = finals(await hear(engine, speech()))
+    async with engine.open(StreamRequest(ENGLISH, "s")) as stream:
+        for chunk in speech()[:20]:
+            await stream.send(chunk)
+    assert finals(await hear(engine, speech())) == alone
