@@ -23,7 +23,8 @@ demo: $(VENV)/.run ## Stream the sample talk into a room and print its captions;
 test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 	scripts/debian-packages chromium:chromium npm:npm node:nodejs
 	scripts/npm-tools
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --ignore=tests/planted $(ARGS)
+	$(PY) -m pytest -n auto tests/planted
 
 check: $(VENV)/.dev ## Check format, lint, types, import arrows, and the docs against the code
 	$(PY) -m ruff format --check .

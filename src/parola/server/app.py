@@ -9,6 +9,7 @@ import fastapi_offline
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.requests import ClientDisconnect
 
 import parola
 from parola.domain.errors import ParolaError
@@ -45,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.add_exception_handler(ParolaError, _answer_error)
+    app.add_exception_handler(ClientDisconnect, _let_go)
     app.add_middleware(SafeHeaders)
     app.include_router(http.router)
     app.include_router(sockets.router)
@@ -79,6 +81,11 @@ def _add_pages(app: FastAPI) -> None:
 async def _answer_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ParolaError)  # noqa: S101 - registered for nothing else
     return JSONResponse({"detail": error.message, "code": error.code}, http_status(error))
+
+
+async def _let_go(_: Request, __: Exception) -> Response:
+    """Return an answer that nobody is there to read: a client left in mid-upload, no fault here."""
+    return Response(status_code=400)
 
 
 Message = MutableMapping[str, Any]

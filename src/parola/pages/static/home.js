@@ -24,6 +24,9 @@ let pollTimer = 0;
 let lastRooms = [];
 let introduced = false;
 
+/** Whether the visitor started something that is not in the list of rooms yet. */
+let started = false;
+
 /** The room last settled on. While somebody types, the field holds a name nobody meant. */
 let room = "main";
 
@@ -75,7 +78,7 @@ function playSample() {
     $("play-sample").disabled = true; // A second click would only be told that the room is busy.
     try {
       await server.playSample(target);
-      if (target === room) preview.watch(target);
+      present(target);
     } finally {
       $("play-sample").disabled = false;
     }
@@ -109,16 +112,28 @@ async function sendOne(target, file) {
   try {
     const { signal } = uploading;
     await server.upload(target, file, language, { progress, signal });
-    if (target === room) preview.watch(target);
+    present(target);
   } finally {
     uploading = null;
     $("upload").hidden = true;
   }
 }
 
+/** Shows what the visitor has just started to play. */
+function present(target) {
+  if (target !== room) return;
+  preview.watch(target);
+  started = true;
+}
+
 function showPlaying(playing) {
   $("playing").hidden = !playing;
   if (!playing) return;
+  if (started) {
+    // On a phone the preview is below the buttons: who pressed one came for the text.
+    $("preview").scrollIntoView({ block: "nearest" });
+    started = false;
+  }
   const { name, seconds, position_s: position } = playing;
   const length = seconds ? ` / ${clock(seconds)}` : "";
   $("playing-text").textContent = `Playing ${name}, ${clock(position)}${length}`;

@@ -65,6 +65,8 @@ export class RoomList {
     write(row.querySelector(".viewers"), String(room.viewers));
     const last = room.last_at ? ago((now - Date.parse(room.last_at)) / 1000) : "none yet";
     write(row.querySelector(".last"), last);
+    // Until something is in the log there is no transcript to fetch.
+    for (const link of row.querySelector(".files").children) link.hidden = room.entries === 0;
   }
 }
 

@@ -1,0 +1,5 @@
+"""Lets `python -m parola.cli` do what `parola` does."""
+
+from parola.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""Reads transcripts out of a data folder, beside the server that may be writing into it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from parola.domain.captions import WRITERS
+from parola.domain.errors import NotFound
+from parola.domain.vocabulary import RoomName
+from parola.stores.sqlite import LOG_FILE, SqliteLog, _Connection, _open_to_read
+
+PAGE = 1000
+"""Entries read at once."""
+
+
+def copy_from_folder(
+    folder: Path, room: RoomName, form: str, session: str | None, file: BinaryIO
+) -> None:
+    """Write a room's transcript, as a data folder holds it, into a file.
+
+    Raises:
+        NotFound: there is no log in the folder, or nothing of the room in the log.
+        StoreFailed: the log cannot be read.
+    """
+    if not (folder / LOG_FILE).is_file():
+        raise NotFound(f"There are no transcripts in {folder}; name a data folder with --data.")
+    asyncio.run(_copy(folder, room, form, session, file))
+
+
+async def _copy(
+    folder: Path, room: RoomName, form: str, session: str | None, file: BinaryIO
+) -> None:
+    writer = WRITERS[form](room, session)
+    async with _open_log_to_read(folder) as log:
+        page = await log.read(room, 0, PAGE)
+        if not page:
+            names = ", ".join(summary.room for summary in await log.rooms()) or "none"
+            raise NotFound(f"There is no transcript for {room!r} (rooms that have one: {names}).")
+        file.write(writer.begin().encode())
+        while page:
+            file.write("".join(map(writer.add, page)).encode())
+            page = await log.read(room, page[-1].number, PAGE)
+        file.write(writer.end().encode())
+
+
+@asynccontextmanager
+async def _open_log_to_read(folder: Path) -> AsyncIterator[SqliteLog]:
+    reader = _Connection(folder / LOG_FILE)
+    try:
+        await reader.open(lambda held: _open_to_read(folder, held))
+        yield SqliteLog(reader, reader)
+    finally:
+        await reader.close()

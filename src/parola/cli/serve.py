@@ -1,0 +1,77 @@
+"""`parola serve`: one option for each setting."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from parola.cli.outcome import server_part
+
+# Nothing here has a default of its own: what is not given comes from PAROLA_… in the environment,
+# then from `parola.wiring.Settings`. A test compares names, defaults and help with that class.
+
+
+def serve(  # noqa: PLR0913, PLR0917 - one for each setting
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Ports to listen on; 0 takes a free one. Older clients expect 3000, 8080.",
+            show_default="8000",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for everything that is kept: log and uploads.", show_default="parola-data"
+        ),
+    ] = None,
+    engine: Annotated[
+        Literal["auto", "pocketsphinx", "scripted"] | None,
+        typer.Option(
+            help="Recogniser: auto takes the best one available for the language.",
+            show_default="auto",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language where none is asked for.", show_default="en-US")
+    ] = None,
+    gate: Annotated[
+        bool | None,
+        typer.Option(
+            "--gate/--no-gate",
+            help="Voice detection before the engine. Off, noise turns into words.",
+            show_default="on",
+        ),
+    ] = None,
+    max_upload_mb: Annotated[
+        int | None, typer.Option(help="Largest recording taken, in MiB.", show_default="2048")
+    ] = None,
+    keep_uploads_h: Annotated[
+        float | None,
+        typer.Option(help="Hours an uploaded recording is kept.", show_default="24.0"),
+    ] = None,
+    max_sessions: Annotated[
+        int | None, typer.Option(help="Talks recognised at the same time.", show_default="32")
+    ] = None,
+    stream_pace: Annotated[
+        Literal["fast", "realtime"] | None,
+        typer.Option(
+            help="Pace of files named on /stream: the engine's, or the clock's.",
+            show_default="fast",
+        ),
+    ] = None,
+    stop_within_s: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds for the last finals when the server is stopped.", show_default="10.0"
+        ),
+    ] = None,
+) -> None:
+    """Serve rooms: take sound in, show captions, keep transcripts. Ctrl+C ends it in order."""
+    given = {name: value for name, value in locals().items() if value is not None}
+    with server_part():
+        from parola.cli import serving  # noqa: PLC0415 - needs the server's extra
+    serving.serve(serving.read_settings(given))

@@ -1,0 +1,123 @@
+"""Runs the server from the command line: says when it is ready, and why if it cannot be."""
+
+import asyncio
+import ipaddress
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+from rich.logging import RichHandler
+
+from parola.cli.outcome import FAILED, MISSING, USAGE, CommandError
+from parola.cli.ports import port_trouble
+from parola.domain.errors import BadInput, ParolaError
+from parola.server.deps import EngineFacts
+from parola.wiring import Settings, raise_file_limit
+from parola.wiring import serve as serve_until_stopped
+
+
+def read_settings(given: Mapping[str, Any]) -> Settings:
+    """Return the settings: what is given, else PAROLA_… in the environment, else the default.
+
+    Raises:
+        CommandError: a value cannot be used; the message names its option and its variable.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        option, variable = f"--{name.replace('_', '-')}", f"PAROLA_{name.upper()}"
+        message = f"{option} (or {variable}) cannot be {first['input']!r}: {first['msg']}."
+        raise CommandError(message, USAGE) from error
+    except SettingsError as error:
+        raise CommandError(
+            f"A PAROLA_… variable cannot be read ({error}); see docs/reference/settings.md.", USAGE
+        ) from error
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises:
+        CommandError: it cannot start, or broke; the message says what to do.
+    """
+    log_to_stderr(logging.INFO)
+    raise_file_limit()
+    ready = _Ready(settings)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve_until_stopped(settings, ready.announce))
+    except ParolaError as error:
+        if isinstance(error, BadInput):
+            raise CommandError(error.message, USAGE) from error
+        raise CommandError(error.message, FAILED if ready.announced else MISSING) from error
+    except OSError as error:
+        if ready.announced:
+            raise
+        raise CommandError(_why_not_listening(settings, error), MISSING) from error
+
+
+class _Ready:
+    """Tells on stdout that the server serves; programs wait for these lines."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.announced = False
+
+    def announce(self, urls: Sequence[str], engines: Sequence[EngineFacts] = ()) -> None:
+        """Print a line for each address and each engine, and warn where strangers may come."""
+        self.announced = True
+        for url in urls:
+            typer.echo(f"Parola is ready: {url}")
+        for engine in engines:
+            chosen = "auto took " if self._settings.engine == "auto" else ""
+            typer.echo(f"Engine: {chosen}{engine.name}: {engine.note}.")
+        if not _is_loopback(self._settings.host):
+            typer.echo(
+                f"Warning: anybody who reaches {self._settings.host} can speak and read;"
+                " use --host 127.0.0.1 to keep to this computer.",
+                err=True,
+            )
+
+
+def log_to_stderr(level: int) -> None:
+    """Send log records to stderr, in colour on a terminal. They never hold transcript text."""
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_path=False, markup=False)
+        handler.setFormatter(logging.Formatter("%(message)s", datefmt="%X"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    # Its lines about starting say less than ours.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def _why_not_listening(settings: Settings, error: OSError) -> str:
+    troubles = (port_trouble(settings.host, port) for port in settings.port)
+    return next(
+        (trouble for trouble in troubles if trouble),
+        f"The server cannot start ({error.strerror or error}); see `parola doctor`.",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

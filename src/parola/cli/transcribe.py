@@ -1,0 +1,51 @@
+"""`parola transcribe`: files to text, without a server."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from parola.cli.outcome import server_part
+from parola.cli.output import Format
+
+
+def transcribe(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings: any audio or video file.", metavar="FILE…"),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write, ending in .srt, .vtt, .txt or .json; or a folder, for several"
+            " recordings. Without it, text goes to the screen.",
+        ),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="What to write into a folder.")] = "srt",
+    engine: Annotated[
+        Literal["auto", "pocketsphinx", "scripted"] | None,
+        typer.Option(
+            help="Recogniser: auto takes the best one available for the language.",
+            show_default="auto",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language that is spoken.", show_default="en-US")
+    ] = None,
+    gate: Annotated[
+        bool | None,
+        typer.Option(
+            "--gate/--no-gate",
+            help="Voice detection before the engine. Off, noise turns into words.",
+            show_default="on",
+        ),
+    ] = None,
+) -> None:
+    """Write down recordings as fast as the engine goes, here and without a server."""
+    options = {"engine": engine, "language": language, "gate": gate}
+    given = {name: value for name, value in options.items() if value is not None}
+    with server_part():
+        from parola.cli import serving, transcribing  # noqa: PLC0415 - needs the server's extra
+    transcribing.transcribe(files, output, form, serving.read_settings(given))

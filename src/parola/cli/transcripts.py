@@ -1,0 +1,53 @@
+"""Fetches transcripts from a server."""
+
+import json
+import shutil
+import urllib.error
+import urllib.request
+from typing import BinaryIO
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from parola.cli.outcome import FAILED, CommandError
+from parola.client.source_messages import refusal
+from parola.client.uplink import socket_url
+from parola.domain.errors import ParolaError
+from parola.domain.vocabulary import RoomName
+
+PATIENCE_S = 30.0
+"""How long a server may take to begin its answer."""
+
+
+def copy_from_server(
+    server: str, room: RoomName, form: str, session: str | None, file: BinaryIO
+) -> None:
+    """Write a room's transcript, as a server gives it, into a file.
+
+    Raises:
+        BadMessage: the server's address cannot be one.
+        NotFound and so on: the server refused, in its own words.
+        CommandError: the server cannot be reached.
+    """
+    query = urlencode({"session": session}) if session else ""
+    path = f"/api/rooms/{quote(room, safe='')}/transcript.{form}"
+    parts = urlsplit(socket_url(server, path, query))
+    scheme = {"ws": "http", "wss": "https"}[parts.scheme]
+    url = urlunsplit((scheme, *parts[1:]))
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310 - http(s) only
+            shutil.copyfileobj(answer, file)
+    except urllib.error.HTTPError as error:
+        raise _refused(error) from error
+    except urllib.error.URLError as error:
+        raise CommandError(
+            f"No server at {server} ({error.reason}); start one with `parola serve`,"
+            " or read its folder with --data.",
+            FAILED,
+        ) from error
+
+
+def _refused(error: urllib.error.HTTPError) -> ParolaError | CommandError:
+    try:
+        fields = json.loads(error.read())
+        return refusal(fields["code"], fields["detail"])
+    except (ValueError, KeyError, TypeError):
+        return CommandError(f"The server answered {error.code}; is it Parola?", FAILED)

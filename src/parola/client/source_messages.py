@@ -1,0 +1,75 @@
+"""The JSON text frames of a source's socket, from the source's side. docs/reference/protocol.md."""
+
+import json
+from dataclasses import dataclass
+
+from parola.domain import errors
+from parola.wire.messages import Start
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The server takes the session."""
+
+    position: int
+    """Send audio from this frame on, in frames of the source's rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The text of all audio before a frame is in the log."""
+
+    position: int
+    """In frames of the source's rate."""
+
+
+def start_message(start: Start) -> str:
+    """Return a source's first frame."""
+    return json.dumps(
+        {
+            "type": "start",
+            "session": start.session,
+            "language": start.language,
+            "rate": start.rate_hz,
+            "position": start.position,
+        }
+    )
+
+
+def end_message() -> str:
+    """Return a source's last frame."""
+    return json.dumps({"type": "end"})
+
+
+def read_server_message(text: str) -> Ready | Ack | None:
+    """Return what the server said; None for what only newer clients understand.
+
+    Raises:
+        ParolaError: the server said `error`; the class is the one of its code.
+        BadMessage: it is not JSON, or its position is no frame number.
+    """
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise errors.BadMessage("The server sent no JSON; is it a Parola server?")
+    kind = str(fields.get("type"))
+    if kind == "error":
+        raise refusal(str(fields.get("code")), str(fields.get("message")))
+    if kind not in {"ready", "ack"}:
+        return None
+    position = fields.get("position")
+    if type(position) is not int or position < 0:
+        raise errors.BadMessage("The server sent no position; is it a Parola server?")
+    return Ready(position) if kind == "ready" else Ack(position)
+
+
+def refusal(code: str, message: str) -> errors.ParolaError:
+    """Return a server's error as our own class, with the server's words."""
+    kinds = [errors.ParolaError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        if kind.code == code:
+            return kind(message)
+    return errors.ParolaError(message)

@@ -1,0 +1,129 @@
+import pytest
+from fastapi.routing import APIRoute, APIRouter, APIWebSocketRoute
+from starlette.routing import Mount, Route
+
+from parola.client.source_messages import (
+    Ack,
+    Ready,
+    end_message,
+    read_server_message,
+    start_message,
+)
+from parola.client.uplink import Unreachable
+from parola.domain import errors
+from parola.domain.log import Entry, StateChange
+from parola.domain.transcript import Segment, Word
+from parola.domain.vocabulary import ROOM_STATES, language_tag
+from parola.server import http, predecessors, sockets
+from parola.server.app import create_app
+from parola.server.deps import Services, close_code, http_status
+from parola.wire import messages
+from tests.unit.docs.reference import examples, page, rows
+
+SESSION = "7f0c5a52-30a5-4e0f-a9d4-0a52b1a6f2ce"
+FINAL = Segment(
+    session=SESSION,
+    number=1,
+    text="good morning",
+    first_frame=8000,
+    end_frame=24000,
+    is_final=True,
+    language="en-US",
+    words=(Word("good", 8000, 14400, 0.75), Word("morning", 14400, 24000)),
+    engine="pocketsphinx",
+)
+PARTIAL = Segment(SESSION, 1, "good", 8000, 14400, False, "en-US", engine="pocketsphinx")
+START = messages.Start(SESSION, language_tag("en-US"), 48_000)
+BUSY = errors.RoomBusy("Another source is speaking into 'main'. Stop it, or take another room.")
+AT_MS = 1_779_960_600_000
+
+
+def test_examples_for_viewers_are_what_the_server_writes() -> None:
+    """Each message to viewers has its example on the page, field by field."""
+    started = Entry("main", 1, AT_MS, StateChange("session_started", SESSION, "en-US"))
+    written = [
+        messages.entry_message(Entry("main", 2, AT_MS + 2000, FINAL)),
+        messages.partial_message("main", PARTIAL),
+        messages.entry_message(started),
+        messages.state_message("main", "listening", "", "en-US", "pocketsphinx", 10),
+    ]
+    assert [
+        messages._json(example) for example in examples(page("protocol.md"), "viewer")
+    ] == written
+
+
+def test_examples_for_sources_are_what_the_server_writes() -> None:
+    """Each message to sources has its example on the page, field by field."""
+    written = [
+        messages.ready_message(SESSION, 0),
+        messages.ack_message(1_440_000),
+        messages.error_message(BUSY),
+    ]
+    assert [
+        messages._json(example) for example in examples(page("protocol.md"), "server")
+    ] == written
+
+
+def test_examples_of_sources_are_what_server_and_client_mean() -> None:
+    """The server reads the page's examples, and our client writes the same."""
+    start, end = (messages._json(e) for e in examples(page("protocol.md"), "source"))
+    assert messages.read_source_message(start) == START
+    assert messages.read_source_message(end) == messages.End()
+    assert messages.read_source_message(start_message(START)) == START
+    assert messages.read_source_message(end_message()) == messages.End()
+
+
+def test_the_client_reads_what_the_server_writes() -> None:
+    """Our client understands the page's examples."""
+    ready, ack, error = (messages._json(e) for e in examples(page("protocol.md"), "server"))
+    assert read_server_message(ready) == Ready(0)
+    assert read_server_message(ack) == Ack(1_440_000)
+    with pytest.raises(errors.RoomBusy, match="Stop it, or take another room"):
+        read_server_message(error)
+
+
+def test_states_are_described() -> None:
+    """The page lists every state of a room with its meaning."""
+    assert dict(rows(page("protocol.md"), "State")) == ROOM_STATES
+
+
+def test_errors_are_described() -> None:
+    """The page lists every error with its code, class, status and close code."""
+    kinds: list[type[errors.ParolaError]] = [errors.ParolaError]
+    for kind in kinds:
+        kinds += [k for k in kind.__subclasses__() if k.__module__ == errors.__name__]
+    described = {row[0]: row[1:4] for row in rows(page("errors.md"), "Code")}
+    assert described == {
+        kind.code: [kind.__name__, str(http_status(kind(""))), str(close_code(kind("")))]
+        for kind in kinds
+    }
+    assert f"`{Unreachable.code}` (`{Unreachable.__name__}`)" in page("errors.md")
+    assert all(kind.__name__ in str(errors.__doc__) for kind in kinds)
+
+
+def test_endpoints_are_described() -> None:
+    """The page lists every endpoint with its method, and none that is not there."""
+    # The application only stores its services; no request is made.
+    services = Services(
+        rooms=None,  # type: ignore[arg-type]
+        playbacks=None,  # type: ignore[arg-type]
+        uploads=None,  # type: ignore[arg-type]
+        version="0",
+        engines=(),
+        default_language=language_tag("en-US"),
+        sample=None,  # type: ignore[arg-type]
+        max_upload_bytes=1,
+        stream_in_real_time=False,
+    )
+    app = create_app(services)
+    routers: list[APIRouter] = [http.router, sockets.router, predecessors.router]
+    real = set()
+    for route in [*app.routes, *(route for router in routers for route in router.routes)]:
+        if isinstance(route, APIWebSocketRoute):
+            real.add(("WebSocket", route.path))
+        elif isinstance(route, Mount):
+            real.add(("GET", route.path))
+        elif isinstance(route, APIRoute | Route):
+            real |= {(m, route.path) for m in route.methods or () if m != "HEAD"}
+    described = [(row[0], row[1]) for row in rows(page("http.md"), "Method")]
+    assert sorted(described) == sorted(real)
