@@ -4,11 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # Machines are noisy: how long an example takes says nothing of what it shows.
 settings.register_profile("parola", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("parola")
+# Whether a planted bug is caught is the question, not by how small an example.
+settings.register_profile(
+    "planted", settings.get_profile("parola"), phases=(Phase.explicit, Phase.generate)
+)
+settings.load_profile(os.environ.get("PAROLA_TEST_PROFILE", "parola"))
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "audio"
 

@@ -47,6 +47,7 @@ def test_the_planted_bug_is_caught(bug: Bug, tmp_path: Path) -> None:
     environment = os.environ | {
         "PYTHONPATH": str(source),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path / "hypothesis"),
+        "PAROLA_TEST_PROFILE": "planted",
     }
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", bug.test],

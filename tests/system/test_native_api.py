@@ -367,3 +367,18 @@ async def test_a_second_start_is_an_error(scripted: RunningServer) -> None:
         return await kept(scripted, "twice") == numbers(0, 10)
 
     await until(it_is_kept)
+
+
+async def test_playing_can_be_stopped_at_any_moment(
+    scripted: RunningServer, http: httpx.AsyncClient
+) -> None:
+    """Files played as fast as can be are stopped in mid-file, again and again."""
+    recording = wav(marked_audio(range(8000)))
+    async with viewer(scripted, "stopped") as display:
+        for _ in range(4):
+            query = "?name=long.wav&pace=fast"
+            answer = await http.post(f"/api/rooms/stopped/files{query}", content=recording)
+            assert answer.status_code == 202
+            await read_until(display, lambda frames: frames)
+            await http.delete("/api/rooms/stopped/playback")
+    assert (await http.get("/healthz")).status_code == 200

@@ -299,3 +299,19 @@ async def test_several_ports_serve_the_same_rooms(tmp_path: Path) -> None:
             await socket.send("test.wav")
             assert await read(socket, len(SEEN)) == SEEN
         assert json.loads(httpx.get(f"{first}/api/sale").text) == {"sale": []}
+
+
+async def test_a_listener_who_leaves_harms_nobody(scripted: RunningServer) -> None:
+    """Who goes away in mid-file leaves nothing running, and the others' text comes."""
+    upload(scripted, wav(marked_audio(range(6000))), "long.wav")
+    upload(scripted, talk())
+    async with neighbour(scripted):
+        for _ in range(40):  # more than the server recognises at the same time
+            socket = await connect(f"{scripted.ws}/stream")
+            await socket.send("long.wav")
+            await read(socket, 1)
+            socket.transport.abort()
+            await socket.wait_closed()
+        async with connect(f"{scripted.ws}/stream") as socket:
+            await socket.send("test.wav")
+            assert await read(socket, len(SEEN)) == SEEN

@@ -1,15 +1,13 @@
 """Reads transcripts out of a data folder, beside the server that may be writing into it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from parola.domain.captions import WRITERS
 from parola.domain.errors import NotFound
 from parola.domain.vocabulary import RoomName
-from parola.stores.sqlite import LOG_FILE, SqliteLog, _Connection, _open_to_read
+from parola.stores.sqlite import LOG_FILE, open_sqlite_log_to_read
 
 PAGE = 1000
 """Entries read at once."""
@@ -33,7 +31,7 @@ async def _copy(
     folder: Path, room: RoomName, form: str, session: str | None, file: BinaryIO
 ) -> None:
     writer = WRITERS[form](room, session)
-    async with _open_log_to_read(folder) as log:
+    async with open_sqlite_log_to_read(folder) as log:
         page = await log.read(room, 0, PAGE)
         if not page:
             names = ", ".join(summary.room for summary in await log.rooms()) or "none"
@@ -43,13 +41,3 @@ async def _copy(
             file.write("".join(map(writer.add, page)).encode())
             page = await log.read(room, page[-1].number, PAGE)
         file.write(writer.end().encode())
-
-
-@asynccontextmanager
-async def _open_log_to_read(folder: Path) -> AsyncIterator[SqliteLog]:
-    reader = _Connection(folder / LOG_FILE)
-    try:
-        await reader.open(lambda held: _open_to_read(folder, held))
-        yield SqliteLog(reader, reader)
-    finally:
-        await reader.close()

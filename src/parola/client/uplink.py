@@ -19,6 +19,7 @@ from websockets.exceptions import (
 )
 
 from parola.audio.pcm import level_dbfs
+from parola.blocking import in_thread
 from parola.client.source_messages import (
     Ack,
     Ready,
@@ -195,7 +196,7 @@ class _Sender:
         await socket.send(start_message(start))
         await self._ready.wait()
         began = self._monotonic()
-        while batch := await asyncio.to_thread(_take, chunks):
+        while batch := await in_thread(lambda: _take(chunks)):
             for chunk in batch:
                 await self._wait_for_turn(chunk, began)
                 await socket.send(chunk.pcm)

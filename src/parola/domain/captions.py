@@ -60,6 +60,7 @@ def segment_fields(segment: Segment, number: int | None, at: str | None) -> dict
     """
     return {
         "text": segment.text,
+        "session": segment.session,
         "segment": segment.number,
         "seq": number,
         "at": at,
@@ -71,6 +72,7 @@ def segment_fields(segment: Segment, number: int | None, at: str | None) -> dict
                 "start_s": to_seconds(word.start_frame),
                 "end_s": to_seconds(word.end_frame),
                 "confidence": _finite(word.confidence),
+                "stable": word.stable,
             }
             for word in segment.words
         ],

@@ -9,6 +9,7 @@ ParolaError
 │   ├── TooLarge            too_large
 │   └── NotFound            not_found
 ├── RoomBusy                room_busy: somebody else is speaking into the room
+├── ServerFull              server_full: as much is going on here as may; come back later
 ├── NoEngine                no_engine: no recogniser here knows the language
 ├── EngineFailed            engine_failed: a recogniser broke; a new stream may work
 ├── StoreFailed             store_failed: a log cannot be written or read now
@@ -78,6 +79,12 @@ class RoomBusy(ParolaError):  # noqa: N818 - said of the room, as in the protoco
     """Another source is speaking into the room."""
 
     code = "room_busy"
+
+
+class ServerFull(ParolaError):  # noqa: N818 - said of the server, as in the protocol
+    """As many sessions, rooms or viewers as the limits allow; the message names the limit."""
+
+    code = "server_full"
 
 
 class NoEngine(ParolaError):  # noqa: N818 - said of the server, as in the protocol

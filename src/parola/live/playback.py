@@ -41,6 +41,17 @@ class Playbacks:
         found = self._playing.get(room)
         return (found[0], found[1].position_s) if found else None
 
+    def refuse_if_busy(self, room: RoomName) -> None:
+        """Do nothing, if something could be played into the room now.
+
+        Raises:
+            RoomBusy: somebody speaks, or something is being played into the room.
+            Stopping: the server takes nothing new.
+        """
+        if room in self._playing:
+            raise RoomBusy("Something is being played into this room. Stop it first.")
+        self._rooms.refuse_if_busy(room)
+
     async def start(
         self, room: RoomName, recording: Recording, language: Language, *, real_time: bool = True
     ) -> None:
@@ -49,10 +60,9 @@ class Playbacks:
         Raises:
             RoomBusy: somebody speaks, or something is being played into the room.
             NoEngine: no engine knows the language.
-            Stopping, TooLarge, StoreFailed: see `Rooms.speak`.
+            Stopping, ServerFull, StoreFailed: see `Rooms.speak`.
         """
-        if room in self._playing:
-            raise RoomBusy("Something is being played into this room. Stop it first.")
+        self.refuse_if_busy(room)
         player = Player(recording.path, real_time=real_time, monotonic=self._rooms.plugs.monotonic)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         task = self._tasks.create_task(self._play(room, player, language, started))

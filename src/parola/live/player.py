@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from parola.audio.decode import Decoder
+from parola.blocking import in_thread
 from parola.domain.audio import AudioChunk, to_seconds
 from parola.live.session import Session
 
@@ -50,7 +51,7 @@ class Player:
         began = self._monotonic()
         with Decoder(self._path) as decoder:
             chunks = decoder.chunks()
-            while batch := await asyncio.to_thread(_take, chunks):
+            while batch := await in_thread(lambda: _take(chunks)):
                 for chunk in batch:
                     if self._real_time:
                         await self._sleep_until(began + to_seconds(chunk.end_frame))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
-from parola.domain.errors import EngineFailed, NoEngine, ParolaError, RoomBusy, Stopping, TooLarge
+from parola.domain.errors import EngineFailed, NoEngine, ParolaError, RoomBusy, ServerFull, Stopping
 from parola.domain.log import StateChange
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomName
@@ -146,12 +146,12 @@ class Rooms:
 
         Raises:
             StoreFailed: its log cannot be read now.
-            TooLarge: too many rooms are in use.
+            ServerFull: too many rooms are in use.
         """
         room = self._rooms.get(name)
         if room is None:
             if len(self._rooms) >= self._limits.rooms:
-                raise TooLarge(f"{self._limits.rooms} rooms are in use, which is the limit here.")
+                raise ServerFull(f"{self._limits.rooms} rooms are in use, which is the limit here.")
             room = self._rooms[name] = Room(name, self.plugs)
             self._following[name] = self._tasks.create_task(self._follow(room))
         room.users += 1
@@ -191,7 +191,7 @@ class Rooms:
             RoomBusy: another source is speaking into the room.
             NoEngine: no engine knows the language; the room's viewers are told too.
             Stopping: the server takes nothing new.
-            TooLarge: as many sessions run as this node takes.
+            ServerFull: as many sessions run as this node takes.
             StoreFailed: the room's log cannot be read.
         """
         async with self.enter(name) as room:
@@ -215,6 +215,16 @@ class Rooms:
             finally:
                 session.end()
 
+    def refuse_if_busy(self, name: RoomName) -> None:
+        """Do nothing, if a source could speak into the room now.
+
+        Raises:
+            RoomBusy: another source is speaking into the room.
+            Stopping: the server takes nothing new.
+        """
+        if room := self._rooms.get(name):
+            self._refuse_if_busy(room)
+
     def _refuse_if_busy(self, room: Room) -> None:
         if self.stopping:
             raise Stopping("The server is about to restart; please connect again in a moment.")
@@ -226,7 +236,7 @@ class Rooms:
 
     def _session(self, plan: SessionPlan, engine: Engine, sink: Sink) -> Session:
         if len(self._sessions) >= self._limits.sessions:
-            raise TooLarge(
+            raise ServerFull(
                 f"{self._limits.sessions} sessions are running, which is the limit here; "
                 "wait for one to end."
             )
@@ -282,7 +292,7 @@ class Rooms:
         Raises:
             NoEngine: no engine knows the language.
             Stopping: the server takes nothing new.
-            TooLarge: as many sessions run as this node takes.
+            ServerFull: as many sessions run as this node takes.
         """
         if self.stopping:
             raise Stopping("The server is about to restart; please connect again in a moment.")
@@ -299,11 +309,11 @@ class Rooms:
 
         Raises:
             StoreFailed: the room's log cannot be read now.
-            TooLarge: too many viewers or rooms.
+            ServerFull: too many viewers or rooms.
         """
         async with self.enter(name) as room:
             if room.feed.viewers >= self._limits.viewers_per_room:
-                raise TooLarge(f"The room has {room.feed.viewers} viewers, the limit here.")
+                raise ServerFull(f"The room has {room.feed.viewers} viewers, the limit here.")
             room.feed.viewers += 1
             try:
                 async for frame in room.feed.watch(view, self.plugs.now_ms()):
@@ -320,7 +330,12 @@ class Rooms:
                 await room.tell_again()
 
     async def drain(self, within_s: float) -> None:
-        """Take nothing new, end every session, and wait for the last finals and their saving."""
+        """Take nothing new, end every session, and wait for the last finals and their saving.
+
+        Calling it again changes nothing.
+        """
+        if self.stopping:
+            return
         self.stopping = True
         running = tuple(self._sessions)
         for session in running:

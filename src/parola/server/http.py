@@ -149,7 +149,9 @@ async def play_file(
     """Take a recording (the body: any audio or video file) and play it into the room."""
     room_checked = room_name(room)
     tag = language_tag(language) if language else running.default_language
+    # Before the upload: who cannot be served need not send two gigabytes first.
     running.rooms.engine_for(tag)
+    running.playbacks.refuse_if_busy(room_checked)
     refuse_large(request, running.max_upload_bytes)
     async with running.uploads.receive(name) as receiver:
         async for data in request.stream():

@@ -4,18 +4,18 @@ Nothing of an upload is in memory but the piece at hand, and a name from outside
 a path before `safe_name` has seen it.
 """
 
-import asyncio
 import errno
 import os
 import secrets
 import unicodedata
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from parola.audio.decode import AudioFacts, probe
+from parola.blocking import in_thread
 from parola.domain.errors import (
     BadAudio,
     BadMessage,
@@ -26,8 +26,6 @@ from parola.domain.errors import (
     TooLarge,
 )
 from parola.server.form import FileForm
-
-T = TypeVar("T")
 
 MAX_NAME = 100
 """Characters of a file name, its ending included."""
@@ -93,7 +91,7 @@ class Receiver:
         if self.received + len(data) > self._max_bytes:
             raise TooLarge(f"The file is larger than {_size(self._max_bytes)}, the limit here.")
         if data:
-            await _in_thread(lambda: self._append(data))
+            await in_thread(lambda: self._append(data))
             self.received += len(data)
 
     def _append(self, data: bytes) -> None:
@@ -167,10 +165,10 @@ class Uploads:
         receiver = Receiver(kept_name, temporary, self.max_bytes)
         try:
             yield receiver
-            await _in_thread(receiver.finish)
-            await _in_thread(lambda: self._move(temporary, self._folder / kept_name))
+            await in_thread(receiver.finish)
+            await in_thread(lambda: self._move(temporary, self._folder / kept_name))
         finally:
-            await _in_thread(receiver.discard)
+            await in_thread(receiver.discard)
 
     def open(self, name: str) -> Path:
         """Return the path of an uploaded file.
@@ -240,25 +238,6 @@ async def receive_multipart(
         if receiver is None:
             raise BadMessage('The form has no file; send it in the field "file".')
     return receiver.name
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread.
-
-    When cancelled, it first waits until the work is done: nothing goes on behind the caller's
-    back, such as writing to a file that is being removed.
-    """
-    future = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError:
-                continue
-        future.exception()  # looked at, so that nobody warns of it: the cancellation goes first
-        raise
 
 
 def _size(count: int) -> str:

@@ -87,6 +87,23 @@ async def open_sqlite_log(folder: Path) -> AsyncIterator["SqliteLog"]:
         yield SqliteLog(writer, reader)
 
 
+@asynccontextmanager
+async def open_sqlite_log_to_read(folder: Path) -> AsyncIterator["SqliteLog"]:
+    """Open the log in a data folder for reading only; a server may be writing to it.
+
+    Appending to it is a StoreFailed.
+
+    Raises:
+        StoreFailed: there is no log, or it cannot be opened.
+    """
+    reader = _Connection(folder / LOG_FILE)
+    try:
+        await reader.open(lambda held: _open_to_read(folder, held))
+        yield SqliteLog(reader, reader)
+    finally:
+        await reader.close()
+
+
 class SqliteLog:
     """A log in a SQLite file; made by `open_sqlite_log`.
 

@@ -380,13 +380,20 @@ def test_a_json_file_has_the_keys_of_the_sockets() -> None:
                 "segments": [
                     {
                         "text": "Sì.",
+                        "session": "one",
                         "segment": 1,
                         "seq": 2,
                         "at": utc_iso(NOON_MS + 3000),
                         "start_s": 1.0,
                         "end_s": 2.0,
                         "words": [
-                            {"text": "Sì.", "start_s": 1.0, "end_s": 2.0, "confidence": None}
+                            {
+                                "text": "Sì.",
+                                "start_s": 1.0,
+                                "end_s": 2.0,
+                                "confidence": None,
+                                "stable": False,
+                            }
                         ],
                         "speaker": None,
                         "language": "it-IT",

@@ -22,6 +22,9 @@ from parola.engines.worker import MAX_BEHIND, Workers
 from parola.engines.worker_process import Opener
 from parola.ports import EngineEvent, StreamRequest
 
+# What goes wrong here mostly hangs.
+pytestmark = pytest.mark.timeout(20)
+
 REQUEST = StreamRequest(Language("en-US"), "a session", 0)
 
 

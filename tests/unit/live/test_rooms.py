@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import pytest
 
 from parola.buses.local import LocalBus
-from parola.domain.errors import NoEngine, RoomBusy, Stopping, TooLarge
+from parola.domain.errors import NoEngine, RoomBusy, ServerFull, Stopping
 from parola.domain.log import StateChange
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName, language_tag, room_name
@@ -195,16 +195,16 @@ async def test_limits_are_told_and_hurt_nobody_inside() -> None:
     """The one too many hears which limit it met."""
     limits = Limits(sessions=1, rooms=2, viewers_per_room=1)
     async with house(limits=limits) as h, h.rooms.speak(MAIN, PLAN):
-        with pytest.raises(TooLarge, match="1 sessions"):
+        with pytest.raises(ServerFull, match="1 sessions"):
             async with h.rooms.speak(room_name("b"), PLAN):
                 pass
         async with h.rooms.enter(room_name("b")):
-            with pytest.raises(TooLarge, match="2 rooms"):
+            with pytest.raises(ServerFull, match="2 rooms"):
                 async with h.rooms.enter(room_name("c")):
                     pass
         async with aclosing(h.rooms.watch(MAIN, View(extras=True))) as one:
             await anext(one)
-            with pytest.raises(TooLarge, match="1 viewers"):
+            with pytest.raises(ServerFull, match="1 viewers"):
                 await anext(h.rooms.watch(MAIN, View()))
 
 

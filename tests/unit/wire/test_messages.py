@@ -22,15 +22,19 @@ json_values = st.recursive(
     ),
     max_leaves=10,
 )
-start_like = st.fixed_dictionaries(
-    {"type": st.sampled_from(["start", "end", "stop"])},
-    optional={
-        "session": st.just(ID) | json_values,
-        "language": st.sampled_from(["it-IT", "xx-yy-zz", ""]) | json_values,
-        "rate": st.integers(-5, 200_000) | json_values,
-        "position": st.integers(-5, 2**60) | json_values,
-    },
+FIELDS: dict[str, object] = {"type": "start", "session": ID, "language": "it-IT"}
+start_like = st.builds(
+    lambda odd: FIELDS | odd,
+    st.dictionaries(
+        st.sampled_from(["type", "session", "language", "rate", "position"]),
+        st.sampled_from(["end", "it-IT", "xx-yy-zz"])
+        | st.integers(-9, 9)
+        | st.integers(0, 2**60)
+        | json_values,
+        max_size=2,
+    ),
 )
+"""A start message that is right, or wrong in one field or two."""
 
 
 @given((json_values | start_like).map(json.dumps) | st.text(max_size=50))
@@ -61,13 +65,20 @@ def test_rates_nobody_records_at_are_refused(rate: object) -> None:
         messages.read_source_message(text)
 
 
+@pytest.mark.parametrize("position", [-1, 2**53, "0", 0.5, False])
+def test_positions_that_no_clock_can_show_are_refused(position: object) -> None:
+    """A position is a count of frames that every JSON reader can hold exactly."""
+    with pytest.raises(BadMessage, match='"position" has to be a whole number'):
+        messages.read_source_message(json.dumps(FIELDS | {"position": position}))
+
+
 def test_deeply_nested_text_is_an_error_and_not_a_crash() -> None:
     """A bracket bomb costs its sender the socket, nobody else anything."""
     with pytest.raises(BadMessage):
         messages.read_source_message("[" * 100_000)
 
 
-@given(st.text(max_size=300))
+@given(st.text(max_size=300) | st.text("aé€𝄞", min_size=100, max_size=300))
 def test_a_close_reason_fits_and_says_the_code_first(message: str) -> None:
     """RFC 6455 leaves 123 bytes; cutting never leaves half a character."""
     reason = messages.close_reason(EngineFailed(message.encode(errors="replace").decode()))

@@ -1,0 +1,27 @@
+"""Runs blocking work in a thread, and never lets go of it half done."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread.
+
+    When cancelled, it first waits until the work is done: nothing goes on behind the caller's
+    back, such as writing to a file that is being removed, or decoding one that is being closed
+    (which takes the whole process down: FFmpeg's objects are freed under the thread).
+    """
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:
+                continue
+        future.exception()  # looked at, so that nobody warns of it: the cancellation goes first
+        raise
