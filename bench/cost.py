@@ -50,13 +50,8 @@ def processes(server: RunningServer) -> list[psutil.Process]:
 
 def cpu_s(server: RunningServer) -> float:
     """Return the CPU seconds used so far, children that have ended included."""
-    total = 0.0
-    for process in processes(server):
-        times = process.cpu_times()
-        total += times.user + times.system
-        if process.pid == server.process.pid:
-            total += times.children_user + times.children_system
-    return total
+    every = (process.cpu_times() for process in processes(server))
+    return sum(t.user + t.system + t.children_user + t.children_system for t in every)
 
 
 def memory_mb(server: RunningServer) -> float:
@@ -75,6 +70,10 @@ async def speak(server: RunningServer, room: str, pcm: bytes, seconds: float) ->
             await socket.send(pcm[at : at + FRAME_BYTES])
             sent += FRAME_BYTES
             await asyncio.sleep(max(0.0, began + sent / RATE_HZ / 2 - time.monotonic()))
+        # What is still being recognised belongs to the cost.
+        await socket.send(json.dumps({"type": "end"}))
+        async for _ in socket:
+            pass
 
 
 async def view(server: RunningServer, room: str) -> None:

@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ settings.register_profile(
     "planted", settings.get_profile("parola"), phases=(Phase.explicit, Phase.generate)
 )
 settings.load_profile(os.environ.get("PAROLA_TEST_PROFILE", "parola"))
+
+# A job in the background of a shell ignores SIGINT, and so would every program that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "audio"
 
