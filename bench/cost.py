@@ -39,7 +39,7 @@ class Cost:
     """CPU seconds per room-hour of audio."""
 
     memory_mb: float
-    """Of all rooms together, at the end of the run."""
+    """Of all rooms together, near the end of the run."""
 
 
 def processes(server: RunningServer) -> list[psutil.Process]:
@@ -96,7 +96,10 @@ async def run_rooms(server: RunningServer, rooms: int, pcm: bytes, seconds: floa
         for name, offset in zip(names, offsets, strict=True):
             turned = pcm[offset:] + pcm[:offset]
             tasks.create_task(speak(server, name, turned, seconds))
-    used, memory = cpu_s(server) - before, memory_mb(server)
+        # Near the end, while every worker is still there.
+        await asyncio.sleep(seconds * 0.9)
+        memory = memory_mb(server)
+    used = cpu_s(server) - before
     for viewer in viewers:
         viewer.cancel()
     await asyncio.wait(viewers)
