@@ -42,7 +42,8 @@ async def test_the_policy_holds(scripted: RunningServer, open_tab: Open, path: s
           const script = document.createElement("script");
           script.textContent = "window.ran = true";
           document.body.append(script);
-          document.body.insertAdjacentHTML("beforeend", "<img src='data:,' onerror='window.ran = true'>");
+          const image = "<img src='data:,' onerror='window.ran = true'>";
+          document.body.insertAdjacentHTML("beforeend", image);
         }"""
     )
     with pytest.raises(Error, match="Failed to fetch"):
