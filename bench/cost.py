@@ -30,6 +30,9 @@ from tests.servers import RunningServer, serving
 
 FRAME_BYTES = 3200
 
+AUDIO_IN_S = 2.5
+"""CPU seconds per audio-hour: what the server stack takes for audio in, without anything else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -142,7 +145,11 @@ def main() -> None:
         )
     for engine, memory in idle.items():
         print(f"idle server with {engine}: {memory:.0f} MiB")
-    print("limit for audio in, recognition excluded: 2.5 CPU s per audio-hour and the gate's 8.6")
+    most = statistics.median(cost.cpu_s for cost in found["scripted", options.rooms[-1]])
+    print(
+        f"without recognition, {options.rooms[-1]} rooms: {most / AUDIO_IN_S:.1f} × the "
+        f"{AUDIO_IN_S} CPU s per hour that taking audio in alone may cost (docs/reference/cost.md)"
+    )
 
 
 if __name__ == "__main__":
