@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from parola.domain import captions
 from parola.domain.audio import RATE_HZ
 from parola.domain.captions import (
-    CUE_LINES,
-    LINE_CHARACTERS,
     to_json,
     to_srt,
     to_txt,
     to_vtt,
     utc_iso,
 )
+from parola.domain.cues import CUE_LINES, LINE_CHARACTERS
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment, Word
 
