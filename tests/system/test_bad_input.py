@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -208,22 +208,35 @@ async def test_a_form_that_is_none(scripted: RunningServer, kind: str, body: byt
     assert refusal(answer) == (400, "bad_message")
 
 
+@contextlib.asynccontextmanager
+async def dialled(
+    server: RunningServer,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Open a bare connection, and close it to the end."""
+    place = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 async def test_an_upload_over_the_limit_is_refused_unread(small_limit: RunningServer) -> None:
     """A Content-Length over the limit answers 413 before one byte of the body is sent."""
     place = urlsplit(small_limit.url)
     async with neighbour(small_limit):
         for path in ("/audio", "/api/rooms/big/files?name=big.wav"):
-            reader, writer = await asyncio.open_connection(place.hostname, place.port)
             request = (
                 f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
                 "Content-Type: multipart/form-data; boundary=cut\r\n"
                 f"Content-Length: {10 * MIB}\r\n\r\n"
             )
-            writer.write(request.encode())
-            async with asyncio.timeout(DEADLINE_S):
+            async with dialled(small_limit) as (reader, writer), asyncio.timeout(DEADLINE_S):
+                writer.write(request.encode())
                 head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 413 ")
-            writer.close()
         assert uploaded(small_limit) == set()
 
 
@@ -254,8 +267,7 @@ async def test_a_body_without_a_length_is_refused_at_the_limit(
         f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\nTransfer-Encoding: chunked\r\n"
         "Content-Type: multipart/form-data; boundary=cut\r\n\r\n"
     )
-    async with neighbour(small_limit):
-        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    async with neighbour(small_limit), dialled(small_limit) as (reader, writer):
         writer.write(head.encode() + chunk(form if way == "form" else b""))
         answering = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
         sent = 0
@@ -263,9 +275,9 @@ async def test_a_body_without_a_length_is_refused_at_the_limit(
             while not answering.done():
                 writer.write(chunk(bytes(65_536)))
                 await writer.drain()
+                await asyncio.sleep(0)  # `drain` alone need not let the answer in
                 sent += 65_536
         assert (await answering).startswith(b"HTTP/1.1 413 ")
-        writer.close()
     # What the system's own buffers hold was sent before the answer could be read.
     assert MIB <= sent < 16 * MIB
     assert uploaded(small_limit) == set()
@@ -291,7 +303,6 @@ async def test_an_upload_that_breaks_off_leaves_nothing(scripted: RunningServer)
     async with neighbour(scripted):
         before = uploaded(scripted)
         for path in ("/audio", "/api/rooms/off/files?name=off.wav"):
-            _, writer = await asyncio.open_connection(place.hostname, place.port)
             head = (
                 f"POST {path} HTTP/1.1\r\nHost: {place.netloc}\r\n"
                 "Content-Type: multipart/form-data; boundary=cut\r\n"
@@ -299,13 +310,14 @@ async def test_an_upload_that_breaks_off_leaves_nothing(scripted: RunningServer)
                 '--cut\r\nContent-Disposition: form-data; name="file"; filename="off.wav"\r\n'
                 "Content-Type: audio/wav\r\n\r\n"
             )
-            writer.write(head.encode() + wav(tone(5)))
 
             async def something_came() -> bool:
                 return uploaded(scripted) != before
 
-            await until(something_came)
-            writer.transport.abort()
+            async with dialled(scripted) as (_, writer):
+                writer.write(head.encode() + wav(tone(5)))
+                await until(something_came)
+                writer.transport.abort()
 
             async def nothing_is_left() -> bool:
                 return uploaded(scripted) == before
