@@ -1,5 +1,6 @@
 """The console command as people and programs meet it: lines, files, exit codes."""
 
+import asyncio
 import json
 import os
 import pty
@@ -9,11 +10,14 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from parola import __version__
+from parola.client.viewer import follow
+from parola.domain.vocabulary import room_name
 from parola.engines.scripted import marked_audio
 from tests.audio_files import tone, wav
 from tests.servers import RunningServer, serving
@@ -355,15 +359,12 @@ def test_listen_passes_on_a_refusal(scripted: RunningServer, tmp_path: Path) -> 
 
 def wait_for_state(server: RunningServer, room: str) -> None:
     """Return when somebody speaks into the room."""
-    import asyncio  # noqa: PLC0415
-
-    from parola.client.viewer import follow  # noqa: PLC0415
-    from parola.domain.vocabulary import room_name  # noqa: PLC0415
 
     async def wait() -> None:
-        async for message in follow(server.ws, room_name(room)):
-            if message["type"] == "segment":
-                return
+        async with aclosing(follow(server.ws, room_name(room))) as messages:
+            async for message in messages:
+                if message["type"] == "segment":
+                    return
 
     asyncio.run(asyncio.wait_for(wait(), 30))
 
