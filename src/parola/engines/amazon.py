@@ -1,0 +1,155 @@
+"""The engine that lets Amazon Transcribe Streaming recognise, over its WebSocket endpoint."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from parola.domain.errors import NoEngine
+from parola.domain.vocabulary import Language
+from parola.engines.amazon_access import Access
+from parola.engines.amazon_dial import dial
+from parola.engines.amazon_errors import Busy, of_service
+from parola.engines.amazon_leg import Leg, LegTools
+from parola.engines.amazon_meter import Meter
+from parola.engines.amazon_settings import AmazonSettings, Recognition, language_code, parameters
+from parola.engines.amazon_starts import Starts
+from parola.engines.amazon_stream import AmazonStream
+from parola.ports import StreamRequest
+from parola.wire.transcribe import LANGUAGE_CODES, StreamParameters, TranscribeError
+
+REMEMBERED = 1000
+"""Sessions whose doubts are remembered."""
+
+
+class AmazonEngine:
+    """Amazon Transcribe for every room of a server; needs no start and no close.
+
+    Streams of one engine share credentials, the account's limits and the meter.
+    """
+
+    name = "amazon"
+    gated = True
+
+    def __init__(
+        self,
+        settings: AmazonSettings | None = None,
+        recognition_for: Callable[[StreamRequest], Recognition | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Make an engine; nothing is looked up or connected yet.
+
+        Args:
+            settings: for all sessions.
+            recognition_for: asked at each stream for a session's own options; None: the common.
+            clock: in seconds, does not go back.
+            sleep: waits for so many seconds; for the pace, and for starts.
+        """
+        self._settings = settings or AmazonSettings()
+        self._recognition_for = recognition_for
+        self._clock = clock
+        self._sleep = sleep
+        self.meter = Meter(self._settings.price_per_min)
+        """What it costs."""
+        self._access = Access(self._settings, clock)
+        self._starts = Starts(self._settings.streams, self._settings.starts_per_s, clock, sleep)
+        self._doubts: dict[str, int] = {}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The base languages it can be asked for, such as "it"."""
+        options = self._settings.recognition.language_options
+        codes = options if self._settings.recognition.identifies else LANGUAGE_CODES
+        return tuple(sorted({code.split("-")[0] for code in codes}))
+
+    def knows(self, language: Language) -> bool:
+        code = language_code(language)
+        recognition = self._settings.recognition
+        return code in recognition.language_options if recognition.identifies else bool(code)
+
+    async def check(self) -> None:
+        """See that streams could be signed; the service itself is not asked.
+
+        Raises:
+            NoEngine: credentials, region or library are missing; the message names the remedy.
+            EngineFailed: where credentials come from does not answer.
+        """
+        await self._access.find()
+
+    @asynccontextmanager
+    async def open(self, request: StreamRequest) -> AsyncIterator[AmazonStream]:
+        """Open a stream.
+
+        Raises:
+            NoEngine: the service does not know the language, or something that only a person can
+                change keeps it from working; the message names the remedy.
+            EngineFailed: it cannot start now.
+        """
+        recognition = self._settings.recognition
+        if self._recognition_for:
+            recognition = self._recognition_for(request) or recognition
+        if not recognition.identifies and not language_code(request.language):
+            raise NoEngine(f"Amazon Transcribe does not know {request.language}: choose another.")
+        stream = AmazonStream(
+            request.first_frame,
+            self._settings,
+            lambda first_frame: self._open_leg(request, recognition, first_frame),
+            self._clock,
+            self._sleep,
+        )
+        with self._starts.place():
+            try:
+                await stream.begin()
+                yield stream
+            finally:
+                stream.abort()
+
+    async def _open_leg(
+        self, request: StreamRequest, recognition: Recognition, first_frame: int
+    ) -> Leg:
+        try:
+            # A session id of its own: the service ends the older of two with the same one.
+            asked = parameters(recognition, request.language, str(uuid.uuid4()))
+            return await self._dial_leg(request.session, asked, first_frame)
+        except TranscribeError as error:
+            self._note(error)
+            raise of_service(error) from error
+
+    async def _dial_leg(self, session: str, asked: StreamParameters, first_frame: int) -> Leg:
+        url, trusted = await self._access.address(asked)
+        await self._starts.wait()
+        socket = await dial(url, trusted, self._settings.connect_s)
+        tools = LegTools(
+            settings=self._settings,
+            clock=self._clock,
+            on_error=self._note,
+            on_result=self._starts.succeeded,
+            doubt=lambda first, end: self._has_doubted(session, first, end),
+        )
+        leg = Leg(socket, first_frame, self.meter.begin(session), tools)
+        try:
+            await leg.greet()
+        except BaseException:
+            leg.abort()
+            raise
+        return leg
+
+    def _note(self, error: TranscribeError) -> None:
+        """Learn from a refusal, for all streams."""
+        if isinstance(of_service(error), Busy):
+            self._starts.refused()
+        if error.status == 403:
+            self._access.forget()
+
+    def _has_doubted(self, session: str, first_frame: int, end_frame: int) -> bool:
+        """Return whether an earlier stream of the session had no answer there either."""
+        before = self._doubts.pop(session, -1)
+        self._doubts[session] = max(before, end_frame)
+        if len(self._doubts) > REMEMBERED:
+            del self._doubts[next(iter(self._doubts))]
+        return first_frame <= before
+
+
+__all__ = ["AmazonEngine", "AmazonSettings", "Recognition"]

@@ -1,0 +1,101 @@
+"""Amazon's engine and our own endpoint, back to back: what each breaks, the other survives."""
+
+import asyncio
+import random
+import time
+from datetime import UTC, datetime
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+
+from parola.domain.errors import NoEngine
+from parola.engines.amazon import AmazonEngine, AmazonSettings
+from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine
+from parola.transcribe_api.dev_ca import dev_certificate
+from parola.transcribe_api.door import Setup
+from parola.transcribe_api.faults import Fault, FaultKind, Scenario
+from parola.transcribe_api.serving import open_transcribe_api
+from tests.system.test_amazon import Screen, no_sleep, play, talk
+from tests.unit.engines.amazon_service import KEYS, REGION
+
+KINDS: tuple[FaultKind, ...] = (
+    "idle",
+    "conflict",
+    "limit",
+    "ramp",
+    "throttle",
+    "exception",
+    "close",
+    "oversized",
+    "corrupt",
+    "reset",
+    "black-hole",
+    "cap",
+)
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS.secret_key)
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+async def test_over_tls_the_authority_has_to_be_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A stranger's certificate is told with its remedy; with AWS_CA_BUNDLE every word comes."""
+    ca, certificate = dev_certificate(tmp_path, datetime.now(UTC))
+    engines = [ScriptedEngine(Script(words_per_final=5))]
+    setup = Setup(engines, lambda: None, time.monotonic, keys={KEYS.access_key: KEYS})
+    spoken, pcm = talk(60)
+    screen = Screen()
+    async with open_transcribe_api(setup, certificate=certificate) as url:
+        settings = AmazonSettings(region=REGION, endpoint_url=url, catch_up_speed=10_000)
+        with pytest.raises(NoEngine, match="AWS_CA_BUNDLE"):
+            await play(AmazonEngine(settings), pcm, Screen())
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(ca))
+        await play(AmazonEngine(settings), pcm, screen)
+    assert [int(word.text) for final in screen.finals for word in final.words] == spoken
+
+
+async def test_fifty_faults_of_our_endpoint_lose_no_word_and_repeat_none() -> None:
+    """With signatures checked: every word once, in order, its time true to 20 ms."""
+    chance = random.Random(1)  # noqa: S311 - not a secret
+    # Some before the stream; most after a while, so that the retry budget is full again.
+    at_s = [chance.randint(40, 120) / 10 if chance.randint(0, 9) else None for _ in range(50)]
+    faults = [
+        Fault(kind, at, stream)
+        for stream, (kind, at) in enumerate(zip(cycle(KINDS), at_s, strict=False), start=1)
+    ]
+    setup = Setup(
+        [ScriptedEngine(Script(words_per_final=5))],
+        lambda: None,
+        time.monotonic,
+        keys={KEYS.access_key: KEYS},
+        region=REGION,
+        scenario=Scenario(starts_per_s=10_000, faults=tuple(faults)),
+    )
+    spoken, pcm = talk(6000)
+    screen = Screen()
+    async with asyncio.timeout(100), open_transcribe_api(setup) as url:
+        settings = AmazonSettings(
+            region=REGION,
+            endpoint_url=url,
+            catch_up_speed=10_000,
+            starts_per_s=10_000,
+            ping_s=0.3,
+            settle_s=2,
+            patience_s=4,
+        )
+        engine = AmazonEngine(settings, sleep=no_sleep)
+        await play(engine, pcm, screen)
+    # The scripted engine says a verse where there is no mark; what it says of silence is withheld.
+    words = [word for final in screen.finals for word in final.words if word.text.isdecimal()]
+    assert [int(word.text) for word in words] == spoken
+    assert max(abs(w.start_frame - int(w.text) * BLOCK_FRAMES) for w in words) <= 320
+    recovered = [state for state in screen.told if state.state == "recovering"]
+    assert len(recovered) == 50
+    assert {state.state for state in screen.told} == {"waiting", "listening", "recovering"}
