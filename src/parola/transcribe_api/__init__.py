@@ -1,0 +1,1 @@
+"""An endpoint that speaks Amazon Transcribe Streaming, with a local engine behind it."""

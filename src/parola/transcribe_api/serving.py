@@ -1,0 +1,119 @@
+"""Serves the endpoint on granian, which knows HTTP/2 and WebSocket, behind the wreck."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from parola.live.beside import tasks_beside
+from parola.transcribe_api.app import create_app
+from parola.transcribe_api.door import Door, Setup
+from parola.transcribe_api.wreck import Wreck, open_wreck
+
+LOOPBACK = "127.0.0.1"
+
+STOP_S = 2.0
+"""How long open streams have for their last frame when the endpoint stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a server shows and signs with, both as PEM files."""
+
+    chain: Path
+    key: Path
+
+
+@asynccontextmanager
+async def open_transcribe_api(
+    setup: Setup, host: str = LOOPBACK, port: int = 0, certificate: Certificate | None = None
+) -> AsyncIterator[str]:
+    """Serve until the context ends, and give the address, such as "https://127.0.0.1:8443".
+
+    Args:
+        setup: engines, keys, filters and faults.
+        host: the address to listen on.
+        port: 0 takes a free one.
+        certificate: for TLS with HTTP/2; without it http (h2c) and ws are served.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    listening = _listen(host, port)
+    # The server behind takes a port that nobody else can have until it does.
+    reserved = _listen(LOOPBACK, 0, shared=True)
+    upstream = reserved.getsockname()[:2]
+    wreck = Wreck(upstream)
+    door = Door(setup, wreck)
+    server = _server(door, upstream[1], certificate)
+    with closing(reserved):
+        async with _running(server, upstream), open_wreck(wreck, listening):
+            reserved.close()
+            shown = f"[{host}]" if ":" in host else host
+            scheme = "https" if certificate else "http"
+            try:
+                yield f"{scheme}://{shown}:{listening.getsockname()[1]}"
+            finally:
+                await door.close(STOP_S)
+
+
+@asynccontextmanager
+async def _running(server: Server, address: tuple[str, int]) -> AsyncIterator[None]:
+    """Run granian while the context is open.
+
+    It stops only when its last connection is closed, so whoever holds them has to go before.
+    """
+    async with tasks_beside() as tasks:
+        serving = tasks.create_task(server.serve())
+        try:
+            await _until_listening(address)
+            yield
+        finally:
+            server.stop()  # type: ignore[no-untyped-call]
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await serving
+
+
+def _server(door: Door, port: int, certificate: Certificate | None) -> Server:
+    return Server(
+        create_app(door),
+        LOOPBACK,
+        port,
+        interface=Interfaces.ASGINL,
+        # As many requests are answered at once; each stream is one.
+        backlog=1024,
+        log_enabled=False,
+        ssl_cert=certificate.chain if certificate else None,
+        ssl_key=certificate.key if certificate else None,
+    )
+
+
+def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        reuse = socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR
+        taken.setsockopt(socket.SOL_SOCKET, reuse, 1)
+        taken.bind((host, port))
+    except OSError:
+        taken.close()
+        raise
+    return taken
+
+
+async def _until_listening(address: tuple[str, int]) -> None:
+    """Wait until somebody takes connections: granian does not say when it does."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(*address)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            return
