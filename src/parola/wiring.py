@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
@@ -20,6 +21,9 @@ from parola.audio.gate import Gate, SileroDetector
 from parola.buses.local import LocalBus
 from parola.domain.errors import NoEngine, StoreFailed
 from parola.domain.vocabulary import language_tag
+from parola.engines.amazon import AmazonEngine
+from parola.engines.amazon_errors import INSTALL as INSTALL_AMAZON
+from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.live.beside import beside, tasks_beside
@@ -36,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 SAMPLE = Path(__file__).parent / "samples" / "talk.ogg"
 
-EngineName = Literal["auto", "pocketsphinx", "scripted"]
+EngineName = Literal["auto", "amazon", "pocketsphinx", "scripted"]
 
 MAX_FRAME_BYTES = 2**20
 """The largest WebSocket frame taken: half a minute of sound. Larger ones close with 1009."""
@@ -68,6 +72,9 @@ class Settings(BaseSettings):
     engine: EngineName = Field(
         "auto", description="Recogniser: auto takes the best one available for the language."
     )
+    amazon: Path | None = Field(
+        None, description="File with Amazon Transcribe's settings; with it, auto uses Amazon."
+    )
     language: str = Field("en-US", description="Language where none is asked for.")
     gate: bool = Field(
         True, description="Voice detection before the engine. Off, noise turns into words."
@@ -84,15 +91,30 @@ class Settings(BaseSettings):
 
 
 @contextmanager
-def open_engines(name: EngineName) -> Iterator[list[tuple[Engine, EngineFacts]]]:
+def open_engines(
+    name: EngineName, amazon: Path | None = None
+) -> Iterator[list[tuple[Engine, EngineFacts]]]:
     """Give the engines to use, best first, with what people should know of each.
+
+    Amazon is used where it is asked for or configured, never because credentials lie around.
+
+    Args:
+        name: what was asked for.
+        amazon: the file with Amazon Transcribe's settings, where there is one.
 
     Raises:
         NoEngine: the one that was asked for cannot run here; the message names the remedy.
+        NotFound, BadMessage: the file cannot be used.
     """
     if name == "scripted":
         note = "speaks a fixed verse and never listens: for tests and rehearsals"
         yield [(ScriptedEngine(), EngineFacts("scripted", note, ()))]
+        return
+    first: list[tuple[Engine, EngineFacts]] = []
+    if name == "amazon" or (name == "auto" and amazon):
+        first.append(_amazon(amazon))
+    if name == "amazon":
+        yield first
         return
     if missing := PocketSphinxEngine.missing():
         raise NoEngine(missing)
@@ -100,9 +122,17 @@ def open_engines(name: EngineName) -> Iterator[list[tuple[Engine, EngineFacts]]]
     note = "embedded demonstrator: English only, weak on real rooms"
     engine.start()
     try:
-        yield [(engine, EngineFacts("pocketsphinx", note, ("en",)))]
+        yield [*first, (engine, EngineFacts("pocketsphinx", note, ("en",)))]
     finally:
         engine.close()
+
+
+def _amazon(file: Path | None) -> tuple[Engine, EngineFacts]:
+    if not find_spec("botocore"):
+        raise NoEngine(INSTALL_AMAZON)
+    engine = AmazonEngine(read_amazon_settings(file) if file else None)
+    note = "Amazon Transcribe: sound goes to AWS and is billed"
+    return engine, EngineFacts("amazon", note, tuple(engine.languages))
 
 
 @asynccontextmanager
@@ -119,7 +149,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         keep_s = settings.keep_uploads_h * 3600
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(log))
-        engines = stack.enter_context(open_engines(settings.engine))
+        engines = stack.enter_context(open_engines(settings.engine, settings.amazon))
         plugs = Plugs(
             engines=[engine for engine, _ in engines],
             make_gate=_gates(on=settings.gate),

@@ -15,6 +15,7 @@ from parola.cli.listen import listen
 from parola.cli.outcome import FAILED, USAGE, CommandError, exit_code
 from parola.cli.serve import serve
 from parola.cli.transcribe import transcribe
+from parola.cli.transcribe_api import transcribe_api
 from parola.domain.errors import ParolaError
 
 app = typer.Typer(
@@ -43,7 +44,7 @@ def parola(
     """Live captions and transcripts that write down only what was said."""
 
 
-for command in (serve, transcribe, listen, export, doctor, demo):
+for command in (serve, transcribe, listen, export, doctor, demo, transcribe_api):
     app.command()(command)
 
 

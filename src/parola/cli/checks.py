@@ -18,6 +18,9 @@ from typing import Literal
 from parola.cli.outcome import CommandError, server_part
 from parola.cli.ports import port_trouble
 from parola.domain.errors import ParolaError
+from parola.engines import amazon_checks
+from parola.engines.amazon_file import read_amazon_settings
+from parola.engines.amazon_settings import AmazonSettings
 
 PORTS = (8000, 3000, 8080)
 """The defaults of our own clients and of the two older systems'."""
@@ -61,6 +64,7 @@ def examine(data: Path | None) -> Iterator[Finding]:
         yield check_package(name, job)
     yield check_server_part()
     yield check_engine()
+    yield from check_amazon()
     for port in PORTS:
         yield check_port(port)
     folder = data or Path(os.environ.get("PAROLA_DATA", "parola-data"))
@@ -68,6 +72,20 @@ def examine(data: Path | None) -> Iterator[Finding]:
     yield check_space(folder)
     yield check_open_files()
     yield check_clock(datetime.now(UTC))
+
+
+def check_amazon() -> Iterator[Finding]:
+    """Look at Amazon's side, only where it is asked for or configured."""
+    file = os.environ.get("PAROLA_AMAZON")
+    if not file and os.environ.get("PAROLA_ENGINE") != "amazon":
+        return
+    try:
+        settings = read_amazon_settings(Path(file)) if file else AmazonSettings()
+    except ParolaError as error:
+        yield Finding("Amazon", "fail", f"{file}", error.message)
+        return
+    for check in amazon_checks.check_amazon(settings):
+        yield Finding(check.what, check.verdict, check.found, check.remedy)
 
 
 def check_python() -> Finding:

@@ -29,10 +29,17 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
         ),
     ] = None,
     engine: Annotated[
-        Literal["auto", "pocketsphinx", "scripted"] | None,
+        Literal["auto", "amazon", "pocketsphinx", "scripted"] | None,
         typer.Option(
             help="Recogniser: auto takes the best one available for the language.",
             show_default="auto",
+        ),
+    ] = None,
+    amazon: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with Amazon Transcribe's settings; with it, auto uses Amazon.",
+            show_default="none",
         ),
     ] = None,
     language: Annotated[
