@@ -5,6 +5,7 @@ thread with a deadline. botocore is imported when it is used: other engines do w
 """
 
 import asyncio
+import os
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -164,7 +165,10 @@ def look_up(settings: AmazonSettings) -> Found:
         if credentials:
             # Some say only now that they have run out, for instance those of SSO.
             credentials.get_frozen_credentials()
-        region = settings.region or session.get_config_variable("region")
+        # Of AWS's tools only botocore does without AWS_REGION: it knows AWS_DEFAULT_REGION alone.
+        region = (
+            settings.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
+        )
         url = settings.endpoint_url or _configured_url(session)
         ca_bundle = session.get_config_variable("ca_bundle")
     if not region:

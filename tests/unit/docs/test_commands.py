@@ -79,7 +79,9 @@ def test_serve_has_an_option_for_each_setting() -> None:
     for name, field in Settings.model_fields.items():
         option = serve[name]
         assert option.help == field.description
-        shown = {"True": "on", "[8000]": "8000", "None": "none"}.get(str(field.default), str(field.default))
+        shown = {"True": "on", "[8000]": "8000", "None": "none"}.get(
+            str(field.default), str(field.default)
+        )
         assert option.show_default == shown
         assert option.default is None, "the environment counts where nothing is given"
 

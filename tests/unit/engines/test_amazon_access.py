@@ -65,6 +65,17 @@ async def test_the_address_is_signed_as_the_service_checks_it(
     assert from_query(parse_qsl(query)) == ASKED
 
 
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+async def test_the_region_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Both names that AWS's tools know, of which its Python library knows one."""
+    use_keys(monkeypatch)
+    monkeypatch.setenv(name, "eu-west-2")
+    url, _ = await Access(AmazonSettings(), time.monotonic).address(ASKED)
+    assert urlsplit(url).hostname == "transcribestreaming.eu-west-2.amazonaws.com"
+
+
 @pytest.mark.parametrize(
     ("given", "signed", "used"),
     [
