@@ -4,6 +4,7 @@ Each `[[bug]]` in the TOML files beside this one names a source file, a text in 
 put in its place, and the test that has to catch it. The bug is planted in a copy.
 """
 
+import ast
 import os
 import shutil
 import subprocess
@@ -33,6 +34,27 @@ BUGS = [
     for area in sorted(Path(__file__).parent.glob("*.toml"))
     for fields in tomllib.loads(area.read_text())["bug"]
 ]
+
+
+def properties() -> set[str]:
+    """Return the node ids of all tests that hypothesis draws examples for."""
+    found: set[str] = set()
+    for file in (ROOT / "tests").glob("[!n]*/**/test_*.py"):  # not npm's
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+            draws = any(decorator.startswith("given(") for decorator in decorators)
+            if draws and node.name.startswith("test_"):
+                found.add(f"{file.relative_to(ROOT)}::{node.name}")
+    return found
+
+
+def test_every_property_has_a_bug_to_catch() -> None:
+    """A new property is not done before it has failed."""
+    every = properties()
+    assert every
+    assert every - {bug.test.split("[")[0] for bug in BUGS} == set()
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.what for bug in BUGS])
