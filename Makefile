@@ -22,7 +22,8 @@ demo: $(VENV)/.run ## Stream the sample talk into a room and print its captions;
 
 test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 	@# libatomic: Playwright's own node needs it.
-	scripts/debian-packages chromium:chromium npm:npm node:nodejs libatomic.so.1:libatomic1
+	scripts/debian-packages chromium:chromium curl:curl npm:npm node:nodejs \
+		libatomic.so.1:libatomic1
 	scripts/npm-tools
 	$(PY) -m pytest --ignore=tests/planted $(ARGS)
 	$(PY) -m pytest -n auto tests/planted

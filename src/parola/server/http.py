@@ -22,14 +22,6 @@ Running = Annotated[Services, Depends(services)]
 PAGE = 1000
 """Log entries read at once for a download."""
 
-MEDIA_TYPES = {
-    "srt": "application/x-subrip",
-    "vtt": "text/vtt",
-    "txt": "text/plain",
-    "json": "application/json",
-}
-"""Source: RFC 8081 has none for SRT; the one above is what players know. WebVTT: W3C."""
-
 
 @router.get("/healthz", tags=["health"])
 async def healthz() -> PlainTextResponse:
@@ -121,10 +113,11 @@ async def transcript(
     first = await running.rooms.plugs.log.read(name, 0, PAGE)
     if not first:
         raise NotFound(f"There is no transcript for {name!r} yet.")
+    writer = captions.WRITERS[form](name, session)
     file_name = quote(f"{name}.{form}", safe="")
     return StreamingResponse(
-        _written(running, name, captions.WRITERS[form](name, session), first),
-        media_type=f"{MEDIA_TYPES[form]}; charset=utf-8",
+        _written(running, name, writer, first),
+        media_type=f"{writer.media_type}; charset=utf-8",
         headers={"Content-Disposition": f"inline; filename*=UTF-8''{file_name}"},
     )
 
