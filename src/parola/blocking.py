@@ -1,7 +1,8 @@
 """Runs blocking work in a thread, and never lets go of it half done."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -25,3 +26,13 @@ async def in_thread(work: Callable[[], T]) -> T:
                 continue
         future.exception()  # looked at, so that nobody warns of it: the cancellation goes first
         raise
+
+
+BATCH = 5
+"""Items taken per visit to a thread: half a second of sound in chunks, to spare the visits."""
+
+
+async def batches(items: Iterator[T]) -> AsyncIterator[list[T]]:
+    """Yield the items of an iterator that may block, `BATCH` at a time."""
+    while batch := await in_thread(lambda: list(islice(items, BATCH))):
+        yield batch

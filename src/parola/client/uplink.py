@@ -19,7 +19,7 @@ from websockets.exceptions import (
 )
 
 from parola.audio.pcm import level_dbfs
-from parola.blocking import in_thread
+from parola.blocking import batches
 from parola.client.source_messages import (
     Ack,
     Ready,
@@ -40,9 +40,6 @@ At two minutes the server would stop reading, and would not see our answers to i
 """
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-
-BATCH = 5
-"""Chunks taken from the source per visit to a thread: its decoder may block."""
 
 
 class Unreachable(ParolaError):  # noqa: N818 - said of the server
@@ -196,7 +193,7 @@ class _Sender:
         await socket.send(start_message(start))
         await self._ready.wait()
         began = self._monotonic()
-        while batch := await in_thread(lambda: _take(chunks)):
+        async for batch in batches(chunks):
             for chunk in batch:
                 await self._wait_for_turn(chunk, began)
                 await socket.send(chunk.pcm)
@@ -218,10 +215,6 @@ class _Sender:
     def _tell(self, progress: Sent) -> None:
         self.progress = progress
         self._on_progress(progress)
-
-
-def _take(chunks: Iterator[AudioChunk]) -> list[AudioChunk]:
-    return [chunk for _, chunk in zip(range(BATCH), chunks, strict=False)]
 
 
 def _closed(url: str, error: ConnectionClosed) -> ParolaError:

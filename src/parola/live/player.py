@@ -1,16 +1,13 @@
 """Plays a file into a session, at the pace of a clock or as fast as the engine goes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from parola.audio.decode import Decoder
-from parola.blocking import in_thread
-from parola.domain.audio import AudioChunk, to_seconds
+from parola.blocking import batches
+from parola.domain.audio import to_seconds
 from parola.live.session import Session
-
-BATCH = 5
-"""Chunks decoded per visit to a thread: half a second of sound, to spare the visits."""
 
 
 class Player:
@@ -50,15 +47,10 @@ class Player:
         """
         began = self._monotonic()
         with Decoder(self._path) as decoder:
-            chunks = decoder.chunks()
-            while batch := await in_thread(lambda: _take(chunks)):
+            async for batch in batches(decoder.chunks()):
                 for chunk in batch:
                     if self._real_time:
                         await self._sleep_until(began + to_seconds(chunk.end_frame))
                     await session.feed(chunk.pcm)
                     self.position_frame = chunk.end_frame
                     heard()
-
-
-def _take(chunks: Iterator[AudioChunk]) -> list[AudioChunk]:
-    return [chunk for _, chunk in zip(range(BATCH), chunks, strict=False)]

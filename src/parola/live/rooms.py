@@ -226,13 +226,16 @@ class Rooms:
             self._refuse_if_busy(room)
 
     def _refuse_if_busy(self, room: Room) -> None:
-        if self.stopping:
-            raise Stopping("The server is about to restart; please connect again in a moment.")
+        self._refuse_if_stopping()
         speaking = room.session is not None and not room.session.is_ending
         if speaking and not room.is_stale:
             raise RoomBusy(
                 f"Another source is speaking into {room.name!r}. Stop it, or take another room."
             )
+
+    def _refuse_if_stopping(self) -> None:
+        if self.stopping:
+            raise Stopping("The server is about to restart; please connect again in a moment.")
 
     def _session(self, plan: SessionPlan, engine: Engine, sink: Sink) -> Session:
         if len(self._sessions) >= self._limits.sessions:
@@ -294,8 +297,7 @@ class Rooms:
             Stopping: the server takes nothing new.
             ServerFull: as many sessions run as this node takes.
         """
-        if self.stopping:
-            raise Stopping("The server is about to restart; please connect again in a moment.")
+        self._refuse_if_stopping()
         session = self._session(plan, self.engine_for(plan.language), sink)
         task = self._tasks.create_task(self._supervised(session, session.run()))
         try:
