@@ -1,12 +1,13 @@
 """Every seam of the house on one page: what the running system asks of its plugs."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from parola.domain.audio import AudioChunk
 from parola.domain.log import Entry, RoomSummary
+from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import Language
 
@@ -21,6 +22,15 @@ class StreamRequest:
     session: str
     first_frame: int = 0
     """The session's frame that the first chunk will start with."""
+
+    room: str = ""
+    """Where its words will be shown; empty for a recording that is for one asker only."""
+
+    terms: Terms = field(default_factory=Terms)
+    """The talk's own words, as far as they are known."""
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the source asked of this very engine, by the engine's own setting names."""
 
 
 class EngineStream(Protocol):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
@@ -201,7 +201,7 @@ class Rooms:
             except NoEngine as error:
                 await room.tell(RoomState("failed", error.message))
                 raise
-            session = self._session(plan, engine, room)
+            session = self._session(replace(plan, room=name), engine, room)
             before, room.session = room.session, session
             if before is not None:
                 before.end()

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from parola.audio.gate import Gate
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError
+from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
 from parola.domain.vocabulary import Language
 from parola.live.backlog import Backlog
@@ -50,6 +51,14 @@ class SessionPlan:
     session: str
     language: Language
     first_frame: int = 0
+    room: str = ""
+    """Where its words will be shown; empty for a recording that is for one asker only."""
+
+    terms: Terms = field(default_factory=Terms)
+    """The talk's own words, as far as they are known."""
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the source asked of its engine, by the engine's own setting names."""
 
 
 class Session:
@@ -215,8 +224,14 @@ class Session:
                 return
 
     async def _one_stream(self) -> None:
+        plan = self.plan
         request = StreamRequest(
-            self.plan.language, self.plan.session, first_frame=self._backlog.rewind_frame
+            plan.language,
+            plan.session,
+            self._backlog.rewind_frame,
+            plan.room,
+            plan.terms,
+            plan.options,
         )
         async with self._engine.open(request) as stream:
             self._sent, self._end_sent = request.first_frame, False
