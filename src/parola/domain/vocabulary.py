@@ -19,7 +19,7 @@ ROOM_STATES = {
     "idle": "nobody is speaking into the room",
     "waiting": "a source is connected and no speech has been heard yet",
     "listening": "speech is being recognised",
-    "recovering": "the engine broke off and is being restarted; the audio is kept",
+    "recovering": "the engine broke off, or is long in starting; the audio is kept",
     "failed": "the engine cannot go on; the detail says why and what to do",
     "unsaved": "captions flow, but the transcript cannot be saved at the moment",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from parola.audio.gate import Gate
-from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
+from parola.domain.audio import FRAME_BYTES, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
@@ -15,15 +15,13 @@ from parola.domain.vocabulary import Language
 from parola.live.backlog import Backlog
 from parola.live.beside import beside
 from parola.live.evidence import Evidence
+from parola.live.retries import Retries
 from parola.ports import Engine, EngineStream, RoomState, StreamRequest
 
 logger = logging.getLogger(__name__)
 
-RETRY_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0)
-"""How long to wait before each new stream; the budget is full again after a healthy one."""
-
-HEALTHY_FRAMES = 10 * RATE_HZ
-"""A stream that took this much audio was healthy. Text is no measure: rooms can be quiet."""
+SLOW_START_S = 1.5
+"""A stream that is not open by then is told as trouble, though it may open yet."""
 
 
 class Saved(Protocol):
@@ -89,6 +87,7 @@ class Session:
         self._end_sent = False
         self._ending = False
         self._failure: ParolaError | None = None
+        self._retries = Retries()
         self._state = RoomState("waiting")
         self._audio = asyncio.Event()
         self._space = asyncio.Event()
@@ -158,6 +157,11 @@ class Session:
         self._take(self._gate.flush() if self._gate else [])
 
     @property
+    def state(self) -> RoomState:
+        """What it is doing; the failure is not among it."""
+        return self._state
+
+    @property
     def failure(self) -> ParolaError | None:
         """Why it cannot go on, if it cannot."""
         return self._failure
@@ -205,21 +209,16 @@ class Session:
             self._space.set()
 
     async def _recognise(self) -> None:
-        attempt = 0
         while True:
-            began_at = self._backlog.rewind_frame
             try:
                 await self._one_stream()
             except EngineFailed as error:
-                healthy = self._backlog.end_frame - began_at >= HEALTHY_FRAMES and (
-                    self._backlog.rewind_frame > began_at
-                )
-                attempt = 1 if healthy else attempt + 1
-                if attempt > len(RETRY_WAITS_S):
+                wait_s = self._retries.next_wait_s()
+                if wait_s is None:
                     raise
                 logger.warning("session %s: new stream: %s", self.plan.session, error.message)
                 await self._change_state(RoomState("recovering", error.message))
-                await self._sleep(RETRY_WAITS_S[attempt - 1])
+                await self._sleep(wait_s)
             else:
                 return
 
@@ -233,13 +232,28 @@ class Session:
             plan.terms,
             plan.options,
         )
-        async with self._engine.open(request) as stream:
+        opened = asyncio.Event()
+        async with beside(self._tell_if_slow(opened)), self._engine.open(request) as stream:
+            opened.set()
+            self._retries.opened()
             self._sent, self._end_sent = request.first_frame, False
-            async with beside(self._send(stream)):
-                await self._read(stream)
-                if not self._end_sent:
-                    raise EngineFailed("The engine's stream ended before the audio did.")
+            try:
+                async with beside(self._send(stream)):
+                    await self._read(stream)
+                    if not self._end_sent:
+                        raise EngineFailed("The engine's stream ended before the audio did.")
+            finally:
+                settled = self._backlog.rewind_frame - request.first_frame
+                self._retries.ended(self._sent - request.first_frame, settled)
         self._settle(self._backlog.end_frame)
+
+    async def _tell_if_slow(self, opened: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(SLOW_START_S):
+                await opened.wait()
+        except TimeoutError:
+            detail = f"{self._engine.name} has not answered for {SLOW_START_S:g} s."
+            await self._change_state(RoomState("recovering", detail))
 
     async def _send(self, stream: EngineStream) -> None:
         while True:

@@ -15,13 +15,14 @@ from parola.live.beside import beside
 from parola.live.feed import View
 from parola.live.rooms import Rooms
 from parola.live.session import Session, SessionPlan, acknowledgements
+from parola.live.troubles import troubles
 from parola.server.deps import Services, close_code, services
 from parola.wire import messages
 
 router = APIRouter()
 
 ACK_EVERY_S = 0.5
-"""How often a source hears how much of its audio is safe."""
+"""How often a source hears how much of its audio is safe, and of trouble with it."""
 
 Running = Annotated[Services, Depends(services)]
 
@@ -115,7 +116,12 @@ async def _take_bare(
     first: bytes,
     frames: AsyncIterator[bytes | str],
 ) -> None:
-    async with rooms.enter(name) as room, rooms.speak(name, plan) as session:
+    async with (
+        rooms.enter(name) as room,
+        rooms.speak(name, plan) as session,
+        # Such a source is sent nothing: it hears of a failure by the close.
+        beside(_until_failed(session)),
+    ):
         await session.feed(first)
         async for frame in frames:
             if isinstance(frame, str):
@@ -135,7 +141,10 @@ async def _take_numbered(
     plan = SessionPlan(start.session, start.language, clock.first_frame)
     async with rooms.enter(name) as room, rooms.speak(name, plan) as session:
         await _say(socket, messages.ready_message(start.session, start.position))
-        async with beside(_acknowledge(socket, session, clock)):
+        async with (
+            beside(_acknowledge(socket, session, clock)),
+            beside(_tell_trouble(socket, session)),
+        ):
             async for frame in frames:
                 room.note_audio()
                 if isinstance(frame, bytes):
@@ -163,6 +172,16 @@ async def _bring_home(rooms: Rooms, session: Session) -> None:
 async def _acknowledge(socket: WebSocket, session: Session, clock: "_SourceClock") -> None:
     async for _ in acknowledgements(session, ACK_EVERY_S):
         await _say(socket, messages.ack_message(clock.safe_position(session)))
+
+
+async def _tell_trouble(socket: WebSocket, session: Session) -> None:
+    async for state in troubles(session, ACK_EVERY_S):
+        await _say(socket, messages.trouble_message(state.state, state.detail))
+
+
+async def _until_failed(session: Session) -> None:
+    async for _ in troubles(session, ACK_EVERY_S):
+        pass
 
 
 class _SourceClock:

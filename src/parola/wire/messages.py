@@ -71,6 +71,11 @@ def ack_message(position: int) -> str:
     return _json({"type": "ack", "position": position})
 
 
+def trouble_message(state: str, detail: str) -> str:
+    """Return the frame that tells a source of trouble with its engine, or that it is over."""
+    return _json({"type": "state", "state": state, "detail": detail})
+
+
 def error_message(error: ParolaError) -> str:
     """Return the frame that tells a source why its socket is about to close."""
     return _json({"type": "error", "code": error.code, "message": error.message})

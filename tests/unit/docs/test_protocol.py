@@ -57,6 +57,7 @@ def test_examples_for_sources_are_what_the_server_writes() -> None:
     written = [
         messages.ready_message(SESSION, 0),
         messages.ack_message(1_440_000),
+        messages.trouble_message("recovering", "The connection to Amazon Transcribe was lost."),
         messages.error_message(BUSY),
     ]
     assert [
@@ -75,9 +76,12 @@ def test_examples_of_sources_are_what_server_and_client_mean() -> None:
 
 def test_the_client_reads_what_the_server_writes() -> None:
     """Our client understands the page's examples."""
-    ready, ack, error = (messages._json(e) for e in examples(page("protocol.md"), "server"))
+    ready, ack, trouble, error = (
+        messages._json(e) for e in examples(page("protocol.md"), "server")
+    )
     assert read_server_message(ready) == Ready(0)
     assert read_server_message(ack) == Ack(1_440_000)
+    assert read_server_message(trouble) is None
     with pytest.raises(errors.RoomBusy, match="Stop it, or take another room"):
         read_server_message(error)
 

@@ -17,6 +17,7 @@ from parola.domain.vocabulary import Language, language_tag
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
 from parola.live.beside import beside
 from parola.live.session import Session, SessionPlan, acknowledgements
+from parola.live.troubles import troubles
 from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest
 
 ENGLISH = language_tag("en-US")
@@ -142,6 +143,84 @@ async def test_an_engine_that_stays_broken_is_told_to_everybody() -> None:
         await session.feed(bytes(3200))
     with pytest.raises(EngineFailed, match="damaged"):
         await session.finished()
+
+
+class Flapping:
+    """An engine whose first streams all break after a word; a person speaks on meanwhile."""
+
+    name = "flapping"
+    gated = False
+
+    def __init__(self, breaks: int) -> None:
+        self.opened = 0
+        self._breaks = breaks
+
+    def knows(self, language: Language) -> bool:
+        return True
+
+    def open(self, request: StreamRequest) -> AbstractAsyncContextManager[EngineStream]:
+        self.opened += 1
+        script = Script(1)
+        if self.opened <= self._breaks:
+            script = Script(1, breaks_at=(request.first_frame + BLOCK_FRAMES,))
+        return ScriptedEngine(script).open(request)
+
+
+async def test_many_breaks_in_a_few_seconds_end_no_talk() -> None:
+    """Twelve streams in a row that break after a word each: the talk goes on."""
+    screen, engine = Screen(), Flapping(12)
+    await talk(engine, marked_audio(range(40)), screen)
+    assert engine.opened == 13
+    assert "failed" not in screen.states
+    assert screen.words == [str(n) for n in range(40)]
+
+
+class Slow:
+    """An engine that opens when it is told to."""
+
+    name = "slow"
+    gated = False
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    def knows(self, language: Language) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def open(self, request: StreamRequest) -> AsyncIterator[EngineStream]:
+        await self.go.wait()
+        async with ScriptedEngine(Script(5)).open(request) as stream:
+            yield stream
+
+
+async def test_a_start_that_hangs_is_told_within_two_seconds() -> None:
+    """Nobody is left in front of a silent screen; when it opens after all, all goes well."""
+    screen, engine = Screen(), Slow()
+    session = Session(SessionPlan("s", ENGLISH), engine, None, screen, no_sleep)
+    async with beside(session.run()):
+        await session.feed(marked_audio(range(10)))
+        async with asyncio.timeout(2):
+            async for state in troubles(session, 0.05):
+                assert state.state == "recovering"
+                assert "slow has not answered" in state.detail
+                break
+        engine.go.set()
+        async for state in troubles(session, 0.01):
+            if state.state == "listening":
+                break
+        session.end()
+        await session.finished()
+    assert screen.states == ["waiting", "recovering", "listening"]
+    assert screen.words == [str(n) for n in range(10)]
+
+
+async def test_a_source_hears_of_a_failure_though_it_sends_nothing() -> None:
+    """The reason comes to it, it does not have to fetch it."""
+    session = Session(SessionPlan("s", ENGLISH), Doomed(NoEngine("Gone.")), None, Screen())
+    await session.run()
+    with pytest.raises(NoEngine, match="Gone"):
+        await anext(aiter(troubles(session, 60)))
 
 
 async def test_a_missing_engine_is_not_tried_again() -> None:
