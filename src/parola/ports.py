@@ -7,6 +7,7 @@ from typing import Protocol
 
 from parola.domain.audio import AudioChunk
 from parola.domain.log import Entry, RoomSummary
+from parola.domain.room_settings import RoomSettings
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import Language
@@ -109,6 +110,24 @@ class Log(Protocol):
 
         Raises:
             StoreFailed: the log cannot be read now.
+        """
+
+
+class RoomBook(Protocol):
+    """What people have set for each room, kept durably."""
+
+    async def read(self, room: str) -> RoomSettings:
+        """Return what is set for the room; the defaults where nothing is.
+
+        Raises:
+            StoreFailed: it cannot be read now.
+        """
+
+    async def write(self, room: str, settings: RoomSettings) -> None:
+        """Set everything for the room anew; it is durable when this returns.
+
+        Raises:
+            StoreFailed: what was set before stays; trying again is safe.
         """
 
 

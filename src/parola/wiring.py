@@ -34,7 +34,7 @@ from parola.ports import Engine, Log
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
 from parola.server.uploads import Uploads
-from parola.stores.sqlite import open_sqlite_log
+from parola.stores.sqlite import open_sqlite
 
 logger = logging.getLogger(__name__)
 
@@ -145,15 +145,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     language = language_tag(settings.language)
     max_upload_bytes = settings.max_upload_mb * 2**20
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(open_sqlite_log(settings.data))
+        stores = await stack.enter_async_context(open_sqlite(settings.data))
         keep_s = settings.keep_uploads_h * 3600
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
-        recorder = await stack.enter_async_context(_recorder(log))
+        recorder = await stack.enter_async_context(_recorder(stores.log))
         engines = stack.enter_context(open_engines(settings.engine, settings.amazon))
         plugs = Plugs(
             engines=[engine for engine, _ in engines],
             make_gate=_gates(on=settings.gate),
-            log=log,
+            log=stores.log,
+            book=stores.book,
             recorder=recorder,
             bus=LocalBus(),
             now_ms=lambda: time.time_ns() // 1_000_000,

@@ -7,7 +7,8 @@ from typing import BinaryIO
 from parola.domain.captions import WRITERS
 from parola.domain.errors import NotFound
 from parola.domain.vocabulary import RoomName
-from parola.stores.sqlite import LOG_FILE, open_sqlite_log_to_read
+from parola.stores.sqlite import open_sqlite_log_to_read
+from parola.stores.sqlite_file import LOG_FILE
 
 PAGE = 1000
 """Entries read at once."""

@@ -96,7 +96,7 @@ class SegmentAssembler:
 
     def __init__(self, session: str, language: str, engine: str = "") -> None:
         self._session = session
-        self._language = language
+        self.language = language
         self.engine = engine
         self._next = 1
         self._shown = ""
@@ -148,7 +148,7 @@ class SegmentAssembler:
             first_frame=hypothesis.first_frame,
             end_frame=hypothesis.end_frame,
             is_final=hypothesis.is_final,
-            language=hypothesis.language or self._language,
+            language=hypothesis.language or self.language,
             words=hypothesis.words,
             speaker=hypothesis.speaker,
             engine=self.engine,

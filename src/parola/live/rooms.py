@@ -10,12 +10,13 @@ from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
 from parola.domain.errors import EngineFailed, NoEngine, ParolaError, RoomBusy, ServerFull, Stopping
 from parola.domain.log import StateChange
+from parola.domain.room_settings import RoomSettings, checked
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomName
 from parola.live.feed import Feed, View
 from parola.live.recorder import Recorder, Saving
 from parola.live.session import Session, SessionPlan, Sink
-from parola.ports import Bus, Engine, Log, Numbered, Partial, RoomState
+from parola.ports import Bus, Engine, Log, Numbered, Partial, RoomBook, RoomState
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Plugs:
 
     make_gate: Callable[[], Gate | None]
     log: Log
+    book: RoomBook
     recorder: Recorder
     bus: Bus
     now_ms: Callable[[], int]
@@ -59,6 +61,7 @@ class Room:
     def __init__(self, name: RoomName, plugs: Plugs) -> None:
         self.name = name
         self.feed = Feed(name, plugs.log)
+        self.settings = RoomSettings()
         self.session: Session | None = None
         self.users = 0
         """How many sessions, viewers and requests hold it open."""
@@ -167,6 +170,7 @@ class Rooms:
             try:
                 await self.plugs.recorder.open_room(room.name)
                 await room.feed.load()
+                room.settings = await self.plugs.book.read(room.name)
             except ParolaError as error:
                 room.feed.failure = error
                 return
@@ -196,12 +200,13 @@ class Rooms:
         """
         async with self.enter(name) as room:
             self._refuse_if_busy(room)
+            plan = _planned(replace(plan, room=name), room.settings)
             try:
                 engine = self.engine_for(plan.language)
             except NoEngine as error:
                 await room.tell(RoomState("failed", error.message))
                 raise
-            session = self._session(replace(plan, room=name), engine, room)
+            session = self._session(plan, engine, room)
             before, room.session = room.session, session
             if before is not None:
                 before.end()
@@ -214,6 +219,33 @@ class Rooms:
                 yield session
             finally:
                 session.end()
+
+    async def set_up(self, name: RoomName, settings: RoomSettings) -> None:
+        """Set everything for a room anew; a talk that goes on there goes on by it.
+
+        Raises:
+            NoEngine: no engine knows the language.
+            TooLarge: more than a room takes; the message says of what.
+            StoreFailed: it cannot be kept now; what was set before stays.
+        """
+        checked(settings)
+        if settings.language:
+            self.engine_for(settings.language)
+        await self.plugs.book.write(name, settings)
+        if room := self._rooms.get(name):
+            room.settings = settings
+            await self._renew(room)
+
+    async def _renew(self, room: Room) -> None:
+        session = room.session
+        if session is None or session.is_ending:
+            return
+        plan = _planned(session.plan, room.settings)
+        engine = self.engine_for(plan.language)
+        session.renew(plan, engine)
+        if plan.language != room.feed.language:
+            room.feed.language, room.feed.engine = plan.language, engine.name
+            await room.change(StateChange("language", plan.session, plan.language))
 
     def refuse_if_busy(self, name: RoomName) -> None:
         """Do nothing, if a source could speak into the room now.
@@ -354,3 +386,13 @@ class Rooms:
 def lag_s(session: Session) -> float:
     """Return how far the text is behind the audio."""
     return round(session.lag_frames / RATE_HZ, 1)
+
+
+def _planned(plan: SessionPlan, settings: RoomSettings) -> SessionPlan:
+    """Return what a source asked for as far as the room's settings leave it open."""
+    return replace(
+        plan,
+        language=settings.language or plan.language,
+        terms=settings.terms,
+        replacements=settings.replacements,
+    )

@@ -9,6 +9,7 @@ from typing import Protocol
 from parola.audio.gate import Gate
 from parola.domain.audio import FRAME_BYTES, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError
+from parola.domain.room_settings import Replacement
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
 from parola.domain.vocabulary import Language
@@ -55,6 +56,9 @@ class SessionPlan:
     terms: Terms = field(default_factory=Terms)
     """The talk's own words, as far as they are known."""
 
+    replacements: tuple[Replacement, ...] = ()
+    """What its engine tends to mishear, and what is shown instead."""
+
     options: Mapping[str, str] = field(default_factory=dict)
     """What the source asked of its engine, by the engine's own setting names."""
 
@@ -76,6 +80,7 @@ class Session:
     ) -> None:
         self.plan = plan
         self._engine = engine
+        self._renewal: tuple[SessionPlan, Engine] | None = None
         self._gate = gate
         self._sink = sink
         self._sleep = sleep
@@ -156,6 +161,14 @@ class Session:
         self._ending = True
         self._take(self._gate.flush() if self._gate else [])
 
+    def renew(self, plan: SessionPlan, engine: Engine) -> None:
+        """Go on with another plan (of the same session) in a new engine stream.
+
+        What the present stream was sent is made final by it, under the plan it began with.
+        """
+        self._renewal = (plan, engine)
+        self._audio.set()
+
     @property
     def state(self) -> RoomState:
         """What it is doing; the failure is not among it."""
@@ -210,6 +223,7 @@ class Session:
 
     async def _recognise(self) -> None:
         while True:
+            self._turn_over()
             try:
                 await self._one_stream()
             except EngineFailed as error:
@@ -220,7 +234,16 @@ class Session:
                 await self._change_state(RoomState("recovering", error.message))
                 await self._sleep(wait_s)
             else:
-                return
+                heard_all = self._ending and self._sent == self._backlog.end_frame
+                if heard_all or not self._renewal:
+                    return
+
+    def _turn_over(self) -> None:
+        """Begin with the plan that waits, if one does."""
+        if self._renewal:
+            (self.plan, self._engine), self._renewal = self._renewal, None
+            self._assembler.language = self.plan.language
+            self._assembler.engine = self._engine.name
 
     async def _one_stream(self) -> None:
         plan = self.plan
@@ -258,12 +281,12 @@ class Session:
     async def _send(self, stream: EngineStream) -> None:
         while True:
             self._audio.clear()
-            while chunk := self._backlog.after(self._sent):
+            while not self._renewal and (chunk := self._backlog.after(self._sent)):
                 # Counted before it is taken: the engine may settle its first half meanwhile.
                 self._sent = chunk.end_frame
                 await stream.send(chunk)
                 await self._note_progress(chunk)
-            if self._ending:
+            if self._ending or self._renewal:
                 self._end_sent = True
                 await stream.end()
                 return

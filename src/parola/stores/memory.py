@@ -1,10 +1,11 @@
-"""Keeps logs in memory: for tests and rehearsals, where nothing has to outlive the process."""
+"""Keeps logs and settings in memory: for tests, where nothing has to outlive the process."""
 
 import asyncio
 from collections.abc import Sequence
 
 from parola.domain.errors import StoreFailed
 from parola.domain.log import Entry, RoomSummary
+from parola.domain.room_settings import RoomSettings
 from parola.domain.transcript import Segment
 
 
@@ -74,6 +75,29 @@ class MemoryLog:
                 return
             self._segments.add(key)
         self._rooms.setdefault(entry.room, {})[entry.number] = entry
+
+    def _fail_if_told(self) -> None:
+        if self.fail_with:
+            raise StoreFailed(self.fail_with)
+
+
+class MemoryRoomBook:
+    """A room book that behaves as the durable ones do, and fails when a test says so."""
+
+    def __init__(self) -> None:
+        self.fail_with: str | None = None
+        """While set, every call raises StoreFailed with this sentence."""
+        self._rooms: dict[str, RoomSettings] = {}
+
+    async def read(self, room: str) -> RoomSettings:
+        """Look into a dictionary."""
+        self._fail_if_told()
+        return self._rooms.get(room, RoomSettings())
+
+    async def write(self, room: str, settings: RoomSettings) -> None:
+        """Write into a dictionary."""
+        self._fail_if_told()
+        self._rooms[room] = settings
 
     def _fail_if_told(self) -> None:
         if self.fail_with:

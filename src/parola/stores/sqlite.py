@@ -5,71 +5,31 @@ What is promised: once `append` has returned, the entries survive a crash of the
 one transaction that ends in one fsync of the write-ahead log (`synchronous=FULL`).
 """
 
-import asyncio
 import json
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from parola.domain.errors import StoreFailed
 from parola.domain.log import Entry, RoomSummary, StateChange
 from parola.domain.transcript import Segment, Word
+from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
+from parola.stores.sqlite_room_book import SqliteRoomBook
 
-LOG_FILE = "log.sqlite3"
-LOCK_FILE = "lock"
 
-BUSY_S = 5.0
-"""How long to wait while another program (a backup, a shell) holds the file."""
+@dataclass(frozen=True, slots=True)
+class SqliteStores:
+    """What one data folder holds."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """
-        CREATE TABLE entries (
-            room        TEXT    NOT NULL,
-            number      INTEGER NOT NULL,
-            at_ms       INTEGER NOT NULL,
-            kind        TEXT    NOT NULL,
-            session     TEXT    NOT NULL,
-            first_frame INTEGER,
-            body        TEXT    NOT NULL,
-            PRIMARY KEY (room, number)
-        ) WITHOUT ROWID
-        """,
-        # A replayed segment is swallowed here, whatever number it comes with.
-        """
-        CREATE UNIQUE INDEX segments ON entries (room, session, first_frame)
-        WHERE kind = 'segment'
-        """,
-        # Lets `rooms` count without reading the bodies.
-        "CREATE INDEX times ON entries (room, at_ms)",
-    ),
-)
-"""What brings a file from schema version n (`PRAGMA user_version`) to n + 1. Only ever add."""
-
-_REMEDIES = {
-    sqlite3.SQLITE_FULL: "its disk is full; free some space",
-    sqlite3.SQLITE_BUSY: "another program holds it; end that program",
-    sqlite3.SQLITE_LOCKED: "another program holds it; end that program",
-    sqlite3.SQLITE_READONLY: "it is read-only; let the server write to the file and its folder",
-    sqlite3.SQLITE_PERM: "it may not be opened; let the server write to the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; let the server write to the file and its folder",
-    sqlite3.SQLITE_IOERR: "its disk reports an error; look at the system's log and at the disk",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; stop the server, keep a copy of the folder, and "
-    "restore a backup or run `sqlite3 <file> .recover`",
-    sqlite3.SQLITE_NOTADB: "it is not a database; move it away or choose another data folder",
-}
-
-_T = TypeVar("_T")
+    log: "SqliteLog"
+    book: SqliteRoomBook
 
 
 @asynccontextmanager
-async def open_sqlite_log(folder: Path) -> AsyncIterator["SqliteLog"]:
-    """Open the log in a data folder, making both where they are not there.
+async def open_sqlite(folder: Path) -> AsyncIterator[SqliteStores]:
+    """Open what a data folder holds, making the folder and the file where they are not there.
 
     One process at a time holds a data folder; the system frees it when that process dies.
 
@@ -78,13 +38,20 @@ async def open_sqlite_log(folder: Path) -> AsyncIterator["SqliteLog"]:
             cannot be opened; the message says which, and what to do.
     """
     async with AsyncExitStack() as stack:
-        writer = _Connection(folder / LOG_FILE)
+        writer = Connection(folder / LOG_FILE)
         stack.push_async_callback(writer.close)
-        await writer.open(lambda held: _open_to_write(folder, held))
-        reader = _Connection(folder / LOG_FILE)
+        await writer.open(lambda held: open_to_write(folder, held))
+        reader = Connection(folder / LOG_FILE)
         stack.push_async_callback(reader.close)
-        await reader.open(lambda held: _open_to_read(folder, held))
-        yield SqliteLog(writer, reader)
+        await reader.open(lambda held: open_to_read(folder, held))
+        yield SqliteStores(SqliteLog(writer, reader), SqliteRoomBook(writer, reader))
+
+
+@asynccontextmanager
+async def open_sqlite_log(folder: Path) -> AsyncIterator["SqliteLog"]:
+    """Open only the log of a data folder, as `open_sqlite` does."""
+    async with open_sqlite(folder) as stores:
+        yield stores.log
 
 
 @asynccontextmanager
@@ -96,21 +63,21 @@ async def open_sqlite_log_to_read(folder: Path) -> AsyncIterator["SqliteLog"]:
     Raises:
         StoreFailed: there is no log, or it cannot be opened.
     """
-    reader = _Connection(folder / LOG_FILE)
+    reader = Connection(folder / LOG_FILE)
     try:
-        await reader.open(lambda held: _open_to_read(folder, held))
+        await reader.open(lambda held: open_to_read(folder, held))
         yield SqliteLog(reader, reader)
     finally:
         await reader.close()
 
 
 class SqliteLog:
-    """A log in a SQLite file; made by `open_sqlite_log`.
+    """A log in a SQLite file; made by `open_sqlite`.
 
     Reads have a connection and a thread of their own, so a slow write delays no reader.
     """
 
-    def __init__(self, writer: "_Connection", reader: "_Connection") -> None:
+    def __init__(self, writer: Connection, reader: Connection) -> None:
         self._writer = writer
         self._reader = reader
 
@@ -142,116 +109,6 @@ class SqliteLog:
         return await self._reader.run(
             lambda db: sorted((RoomSummary(*row) for row in db.execute(query)), key=_name)
         )
-
-
-class _Connection:
-    """One SQLite connection in one thread, its own: what blocks never runs on the loop."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._held = ExitStack()
-        self._db: sqlite3.Connection | None = None
-        self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, "parola-log")
-
-    async def open(self, opener: Callable[[ExitStack], sqlite3.Connection]) -> None:
-        """Open the connection in the thread; `close` frees what the opener put on the stack."""
-
-        def work() -> None:
-            self._db = opener(self._held)
-
-        await self._in_thread(work)
-
-    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Return what `work` returns.
-
-        Raises:
-            StoreFailed: SQLite refused it, or the connection is closed.
-        """
-        if self._db is None:
-            raise StoreFailed(f"The log {self._path} is closed; start the server again.")
-        db = self._db
-        return await self._in_thread(lambda: work(db))
-
-    async def close(self) -> None:
-        """Close what was opened, after what waits before it; cancelled, it still happens."""
-        if self._thread:
-            thread, self._thread, self._db = self._thread, None, None
-            closed = asyncio.get_running_loop().run_in_executor(thread, self._held.close)
-            thread.shutdown(wait=False)
-            await asyncio.shield(closed)
-
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as error:
-            raise _explained(self._path, error) from error
-
-
-def _open_to_write(folder: Path, stack: ExitStack) -> sqlite3.Connection:
-    """Take the folder, open its log and bring it to the newest schema."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreFailed(
-            f"The data folder {folder} cannot be made ({error.strerror}); "
-            "let the server write there or choose another data folder."
-        ) from error
-    _take(folder, stack)
-    db = sqlite3.connect(folder / LOG_FILE, timeout=BUSY_S, isolation_level=None)
-    stack.enter_context(closing(db))
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stops at the disk's own cache
-    _migrate(db, folder / LOG_FILE)
-    return db
-
-
-def _open_to_read(folder: Path, stack: ExitStack) -> sqlite3.Connection:
-    uri = (folder / LOG_FILE).resolve().as_uri() + "?mode=ro"
-    db = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
-    stack.enter_context(closing(db))
-    return db
-
-
-def _take(folder: Path, stack: ExitStack) -> None:
-    """Hold the folder until the stack closes, by a write lock on a second, tiny database.
-
-    SQLite's own locks work on every system, die with the process and are not inherited by the
-    recognisers' worker processes, which a `flock` is.
-    """
-    path = folder / LOCK_FILE
-    lock = stack.enter_context(closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)))
-    try:
-        lock.execute("BEGIN IMMEDIATE")
-        lock.execute("CREATE TABLE IF NOT EXISTS holder (pid INTEGER NOT NULL)")
-        lock.execute("DELETE FROM holder")
-        lock.execute("INSERT INTO holder VALUES (?)", (os.getpid(),))
-        lock.execute("COMMIT")
-        # This one stays open: others can read who holds the folder, but not take it.
-        lock.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if _code(error) != sqlite3.SQLITE_BUSY:
-            raise _explained(path, error) from error
-        pids = [str(pid) for (pid,) in lock.execute("SELECT pid FROM holder")]
-        raise StoreFailed(
-            f"The data folder {folder} is in use by process {', '.join(pids)}; "
-            "stop that server or choose another data folder."
-        ) from error
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if version > len(MIGRATIONS):
-        raise StoreFailed(
-            f"The log {path} was written by a newer Parola (schema {version}, this one knows "
-            f"{len(MIGRATIONS)}); install that version or choose another data folder."
-        )
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        db.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {number}")
-        db.execute("COMMIT")
 
 
 def _append(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
@@ -326,13 +183,3 @@ def _entry(room: str, number: int, at_ms: int, kind: str, text: str) -> Entry:
 
 def _name(summary: RoomSummary) -> str:
     return summary.room
-
-
-def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code, 0 where the error is Python's own."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _explained(path: Path, error: sqlite3.Error) -> StoreFailed:
-    remedy = _REMEDIES.get(_code(error), "the words in brackets may say more")
-    return StoreFailed(f"The log {path} cannot be used: {remedy} ({error}).")

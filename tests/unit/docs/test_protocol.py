@@ -14,7 +14,7 @@ from parola.domain import errors
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
-from parola.server import http, predecessors, sockets
+from parola.server import http, predecessors, room_settings, sockets
 from parola.server.app import create_app
 from parola.server.deps import Services, close_code, http_status
 from parola.wire import messages
@@ -120,7 +120,12 @@ def test_endpoints_are_described() -> None:
         stream_in_real_time=False,
     )
     app = create_app(services)
-    routers: list[APIRouter] = [http.router, sockets.router, predecessors.router]
+    routers: list[APIRouter] = [
+        http.router,
+        room_settings.router,
+        sockets.router,
+        predecessors.router,
+    ]
     real = set()
     for route in [*app.routes, *(route for router in routers for route in router.routes)]:
         if isinstance(route, APIWebSocketRoute):

@@ -10,21 +10,24 @@ from typing import Any, NoReturn
 import pytest
 
 from parola.buses.local import LocalBus
-from parola.domain.errors import NoEngine, RoomBusy, ServerFull, Stopping
+from parola.domain.errors import NoEngine, RoomBusy, ServerFull, Stopping, StoreFailed, TooLarge
 from parola.domain.log import StateChange
+from parola.domain.room_settings import RoomSettings
+from parola.domain.terms import Terms
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName, language_tag, room_name
-from parola.engines.scripted import Script, ScriptedEngine, marked_audio
+from parola.engines.scripted import Script, ScriptedEngine, ScriptedStream, marked_audio
 from parola.live.beside import beside, tasks_beside
 from parola.live.feed import View
 from parola.live.recorder import Recorder
 from parola.live.rooms import STALE_S, Limits, Plugs, Rooms
 from parola.live.session import SessionPlan
-from parola.ports import Engine
-from parola.stores.memory import MemoryLog
+from parola.ports import Engine, StreamRequest
+from parola.stores.memory import MemoryLog, MemoryRoomBook
 
 MAIN = room_name("main")
 ENGLISH = language_tag("en-US")
+ITALIAN = language_tag("it-IT")
 PLAN = SessionPlan("s", ENGLISH)
 
 
@@ -34,17 +37,19 @@ class House:
 
     rooms: Rooms
     log: MemoryLog
+    book: MemoryRoomBook
     clock: list[float] = field(default_factory=lambda: [0.0])
 
 
 @asynccontextmanager
 async def house(*engines: Engine, limits: Limits | None = None) -> AsyncIterator[House]:
-    log, clock = MemoryLog(), [1000.0]
+    log, book, clock = MemoryLog(), MemoryRoomBook(), [1000.0]
     recorder = Recorder(log)
     plugs = Plugs(
         engines=engines or (ScriptedEngine(Script(5)),),
         make_gate=lambda: None,
         log=log,
+        book=book,
         recorder=recorder,
         bus=LocalBus(),
         now_ms=lambda: int(clock[0] * 1000),
@@ -53,7 +58,7 @@ async def house(*engines: Engine, limits: Limits | None = None) -> AsyncIterator
     async with asyncio.timeout(20), beside(recorder.run()), tasks_beside() as tasks:
         rooms = Rooms(plugs, limits or Limits(), tasks)
         tasks.create_task(rooms.pass_on_failures())
-        yield House(rooms, log, clock)
+        yield House(rooms, log, book, clock)
         await rooms.drain(5.0)
 
 
@@ -236,3 +241,67 @@ async def test_a_bug_in_one_session_ends_no_other() -> None:
             await well.feed(marked_audio(range(10)))
         await well.finished()
         assert await texts(h.log, "sala") == ["0 1 2 3 4 5 6 7 8 9"]
+
+
+class Attentive(ScriptedEngine):
+    """An engine that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(Script(5))
+        self.requests: list[StreamRequest] = []
+
+    @asynccontextmanager
+    async def open(self, request: StreamRequest) -> AsyncIterator[ScriptedStream]:
+        self.requests.append(request)
+        async with super().open(request) as stream:
+            yield stream
+
+
+async def test_a_rooms_language_holds_whatever_a_source_says() -> None:
+    """What is set for a room goes to the engine; the source's language counts where none is set."""
+    async with house(keen := Attentive()) as h:
+        await h.rooms.set_up(MAIN, RoomSettings(ITALIAN, Terms(("Nuoro",))))
+        async with h.rooms.speak(MAIN, PLAN) as session:
+            await session.feed(marked_audio(range(5)))
+        await session.finished()
+        async with h.rooms.speak(room_name("other"), PLAN) as session:
+            await session.feed(marked_audio(range(5)))
+        await session.finished()
+    heard = [(r.room, r.language, r.terms.phrases) for r in keen.requests]
+    assert heard == [("main", "it-IT", ("Nuoro",)), ("other", "en-US", ())]
+
+
+async def test_the_language_is_switched_while_somebody_speaks() -> None:
+    """A switch loses no audio and repeats none: the words before it are final in the old one."""
+    async with house() as h, h.rooms.speak(MAIN, PLAN) as session:
+        await session.feed(marked_audio(range(3)))
+        await frames_until(h.rooms, View(partials=True), {"text": "0 1 2"})
+        await h.rooms.set_up(MAIN, RoomSettings(ITALIAN))
+        await session.feed(marked_audio(range(3, 8)))
+        session.end()
+        await session.finished()
+        segments = [e.body for e in await h.log.read(MAIN) if isinstance(e.body, Segment)]
+        assert [(s.text, s.language) for s in segments] == [
+            ("0 1 2", "en-US"),
+            ("3 4 5 6 7", "it-IT"),
+        ]
+        changes = [e.body for e in await h.log.read(MAIN) if isinstance(e.body, StateChange)]
+        assert StateChange("language", "s", "it-IT") in changes
+        assert h.rooms.open_rooms[0].feed.language == "it-IT"
+
+
+async def test_settings_that_cannot_hold_change_nothing() -> None:
+    """A language without an engine, or a store that is down: the room stays as it was."""
+    async with house() as h:
+        await h.rooms.set_up(MAIN, RoomSettings(ITALIAN))
+        h.book.fail_with = "The disk is full; free some space."
+        with pytest.raises(StoreFailed, match="disk is full"):
+            await h.rooms.set_up(MAIN, RoomSettings())
+        h.book.fail_with = None
+        assert await h.book.read(MAIN) == RoomSettings(ITALIAN)
+        with pytest.raises(TooLarge, match="501 phrases"):
+            await h.rooms.set_up(MAIN, RoomSettings(terms=Terms(tuple(map(str, range(501))))))
+    async with house(ItalianOnly()) as h:
+        with pytest.raises(NoEngine, match="en-US"):
+            await h.rooms.set_up(MAIN, RoomSettings(ENGLISH))
+        assert await h.book.read(MAIN) == RoomSettings()

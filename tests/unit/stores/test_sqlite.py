@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from parola.domain.errors import StoreFailed
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment, Word
-from parola.stores.sqlite import LOG_FILE, MIGRATIONS, decode, encode, open_sqlite_log
+from parola.stores.sqlite import decode, encode, open_sqlite_log
+from parola.stores.sqlite_file import LOG_FILE, MIGRATIONS
 
 
 def _entry(number: int, text: str = "ciao") -> Entry:

@@ -1,0 +1,63 @@
+"""What people set for one room, and what may be set at most."""
+
+from dataclasses import dataclass, field
+
+from parola.domain.errors import TooLarge
+from parola.domain.terms import Terms
+from parola.domain.vocabulary import Language
+
+MAX_TEXT = 50_000
+"""Characters of running text: some 25 pages of slides."""
+
+MAX_PHRASES = 500
+MAX_PHRASE = 200
+"""Characters of a phrase, and of either side of a replacement."""
+
+MAX_REPLACEMENTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What the engine tends to mishear, and what it should have been."""
+
+    heard: str
+    """One or more words, in any case."""
+
+    shown: str
+    """One or more words, as people should read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSettings:
+    """What holds for every talk in a room, until it is set otherwise."""
+
+    language: Language | None = None
+    """What is spoken here, whatever a source says; None leaves it to the source."""
+
+    terms: Terms = field(default_factory=Terms)
+    """The talk's own words."""
+
+    replacements: tuple[Replacement, ...] = ()
+    """The first one that fits counts."""
+
+
+def checked(settings: RoomSettings) -> RoomSettings:
+    """Return the settings, if they are within the limits.
+
+    Raises:
+        TooLarge: one of them is not; the message names it.
+    """
+    terms, replacements = settings.terms, settings.replacements
+    _at_most(MAX_TEXT, len(terms.text), "characters of text")
+    _at_most(MAX_PHRASES, len(terms.phrases), "phrases")
+    _at_most(MAX_REPLACEMENTS, len(replacements), "replacements")
+    sides = [side for rule in replacements for side in (rule.heard, rule.shown)]
+    longest = max((*terms.phrases, *sides), key=len, default="")
+    if len(longest) > MAX_PHRASE:
+        raise TooLarge(f"{longest[:40]!r}… has {len(longest)} characters; use at most 200.")
+    return settings
+
+
+def _at_most(limit: int, count: int, what: str) -> None:
+    if count > limit:
+        raise TooLarge(f"There are {count} {what}; a room takes at most {limit}.")

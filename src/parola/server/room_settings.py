@@ -1,0 +1,141 @@
+"""A room's settings over HTTP: language, the talk's own words, replacements."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Message
+
+from parola.domain.errors import BadMessage, TooLarge
+from parola.domain.room_settings import Replacement, RoomSettings
+from parola.domain.terms import Terms
+from parola.domain.vocabulary import language_tag, room_name
+from parola.server.deps import Services, services
+
+MAX_BODY = 2**20
+"""Bytes. The largest settings that a room takes are smaller, however they are escaped."""
+
+Running = Annotated[Services, Depends(services)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class TermsForm(_Form):
+    """The talk's own words."""
+
+    phrases: list[str] = Field(default=[], description="Names and terms, the most important first.")
+    text: str = Field(default="", description="Running text: title, abstract, slides.")
+
+
+class ReplacementForm(_Form):
+    """One rule: what was heard becomes what is shown."""
+
+    heard: str = Field(description="One or more words, in any case.")
+    shown: str = Field(description="One or more words.")
+
+
+class SettingsForm(_Form):
+    """Everything that is set for a room; what is left out is set to its default."""
+
+    language: str | None = Field(
+        default=None, description="What is spoken, whatever a source says."
+    )
+    terms: TermsForm = TermsForm()
+    replacements: list[ReplacementForm] = []
+
+
+class SpokenRoute(APIRoute):
+    """Answers what it cannot read with one sentence, as all of Parola's errors are."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with a bound on what it reads."""
+        handle = super().get_route_handler()
+
+        async def clearly(request: Request) -> Response:
+            body = await _whole_body(request)
+
+            async def receive() -> Message:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            try:
+                return await handle(Request(request.scope, receive))
+            except RequestValidationError as error:
+                raise BadMessage(_sentence(error)) from error
+
+        return clearly
+
+
+router = APIRouter(route_class=SpokenRoute)
+
+
+@router.get("/api/rooms/{room}/settings", tags=["rooms"])
+async def room_settings(running: Running, room: str) -> SettingsForm:
+    """Return what is set for a room; the defaults where nothing is."""
+    return _shown(await running.rooms.plugs.book.read(room_name(room)))
+
+
+@router.put("/api/rooms/{room}/settings", tags=["rooms"])
+async def set_room(running: Running, room: str, form: SettingsForm) -> SettingsForm:
+    """Set everything for a room anew; it is kept, and holds at once."""
+    settings = _meant(form)
+    await running.rooms.set_up(room_name(room), settings)
+    return _shown(settings)
+
+
+def _meant(form: SettingsForm) -> RoomSettings:
+    """Return the settings, without empty phrases and superfluous space.
+
+    Raises:
+        BadLanguage: the language is no language tag.
+        BadMessage: a replacement has an empty side.
+    """
+    rules = tuple(Replacement(_trim(r.heard), _trim(r.shown)) for r in form.replacements)
+    for number, rule in enumerate(rules, start=1):
+        if not rule.heard or not rule.shown:
+            raise BadMessage(f"Replacement {number} needs words on both sides.")
+    phrases = tuple(dict.fromkeys(p for p in map(_trim, form.terms.phrases) if p))
+    return RoomSettings(
+        language=language_tag(form.language) if form.language else None,
+        terms=Terms(phrases, form.terms.text.strip()),
+        replacements=rules,
+    )
+
+
+def _shown(settings: RoomSettings) -> SettingsForm:
+    return SettingsForm(
+        language=settings.language,
+        terms=TermsForm(phrases=list(settings.terms.phrases), text=settings.terms.text),
+        replacements=[
+            ReplacementForm(heard=rule.heard, shown=rule.shown) for rule in settings.replacements
+        ],
+    )
+
+
+def _trim(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _sentence(error: RequestValidationError) -> str:
+    """Return the first thing that is wrong, and where."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    return f"{where}: {first['msg']}." if where else f"{first['msg']}."
+
+
+async def _whole_body(request: Request) -> bytes:
+    """Return what was sent.
+
+    Raises:
+        TooLarge: it is more than `MAX_BODY`; the rest is not read.
+    """
+    body = bytearray()
+    async for data in request.stream():
+        body += data
+        if len(body) > MAX_BODY:
+            raise TooLarge("The settings are larger than 1 MB; a room takes no more than that.")
+    return bytes(body)
