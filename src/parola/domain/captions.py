@@ -38,6 +38,7 @@ def segment_fields(segment: Segment, number: int | None, at: str | None) -> dict
         number: its number in the room's log, None for a partial.
         at: when it was logged, as `utc_iso` writes it, None for a partial.
     """
+    heard = {"heard": segment.heard} if segment.heard else {}
     return {
         "text": segment.text,
         "session": segment.session,
@@ -60,6 +61,7 @@ def segment_fields(segment: Segment, number: int | None, at: str | None) -> dict
         "language": segment.language,
         "made_by": segment.made_by,
         "engine": segment.engine,
+        **heard,
     }
 
 

@@ -73,6 +73,9 @@ class Segment:
     engine: str = ""
     """Which recogniser heard it."""
 
+    heard: str = ""
+    """What the recogniser heard, where a replacement shows something else."""
+
     @property
     def start_s(self) -> float:
         """Seconds on the session's clock."""

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from parola.domain.audio import AudioChunk
+from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Settled, Word
 from parola.domain.vocabulary import Language
 from parola.ports import EngineEvent, StreamRequest
@@ -79,7 +80,12 @@ def of_request(request: StreamRequest) -> bytes:
 def to_request(body: bytes) -> StreamRequest:
     """Return the request in a message's body."""
     told = json.loads(body)
-    return StreamRequest(Language(told["language"]), told["session"], told["first_frame"])
+    terms = told.pop("terms")
+    return StreamRequest(
+        language=Language(told.pop("language")),
+        terms=Terms(tuple(terms["phrases"]), terms["text"]),
+        **told,
+    )
 
 
 def of_event(event: EngineEvent) -> bytes:

@@ -9,6 +9,7 @@ from typing import Protocol
 from parola.audio.gate import Gate
 from parola.domain.audio import FRAME_BYTES, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError
+from parola.domain.replacements import Replacer
 from parola.domain.room_settings import Replacement
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
@@ -86,6 +87,7 @@ class Session:
         self._sleep = sleep
         self._evidence = Evidence(gate) if gate else None
         self._assembler = SegmentAssembler(plan.session, plan.language, engine.name)
+        self._replacer = Replacer(plan.replacements)
         self._backlog = Backlog(plan.first_frame)
         self._fed = plan.first_frame
         self._sent = plan.first_frame
@@ -244,6 +246,7 @@ class Session:
             (self.plan, self._engine), self._renewal = self._renewal, None
             self._assembler.language = self.plan.language
             self._assembler.engine = self._engine.name
+            self._replacer = Replacer(self.plan.replacements)
 
     async def _one_stream(self) -> None:
         plan = self.plan
@@ -303,7 +306,7 @@ class Session:
         weighed = self._evidence.weigh(hypothesis) if self._evidence else hypothesis
         segment = self._assembler.add(weighed)
         if segment is not None:
-            saving = await self._sink.show(segment)
+            saving = await self._sink.show(self._replacer.correct(segment))
             self._last_saving = saving or self._last_saving
         if hypothesis.is_final:
             self._settle(hypothesis.end_frame)

@@ -12,7 +12,7 @@ import pytest
 from parola.buses.local import LocalBus
 from parola.domain.errors import NoEngine, RoomBusy, ServerFull, Stopping, StoreFailed, TooLarge
 from parola.domain.log import StateChange
-from parola.domain.room_settings import RoomSettings
+from parola.domain.room_settings import Replacement, RoomSettings
 from parola.domain.terms import Terms
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName, language_tag, room_name
@@ -305,3 +305,17 @@ async def test_settings_that_cannot_hold_change_nothing() -> None:
         with pytest.raises(NoEngine, match="en-US"):
             await h.rooms.set_up(MAIN, RoomSettings(ENGLISH))
         assert await h.book.read(MAIN) == RoomSettings()
+
+
+async def test_what_was_misheard_is_put_right_in_partials_and_finals() -> None:
+    """Viewers never see the wrong word; the log keeps what was heard."""
+    async with house() as h:
+        await h.rooms.set_up(MAIN, RoomSettings(replacements=(Replacement("1 2", "one to"),)))
+        async with h.rooms.speak(MAIN, PLAN) as session:
+            await session.feed(marked_audio(range(4)))
+            shown = await frames_until(h.rooms, View(partials=True), {"text": "0 one to 3"})
+            assert shown[-1]["heard"] == "0 1 2 3"
+        await session.finished()
+        (final,) = [e.body for e in await h.log.read(MAIN) if isinstance(e.body, Segment)]
+        assert (final.text, final.heard) == ("0 one to 3", "0 1 2 3")
+        assert [word.text for word in final.words] == ["0", "one", "to", "3"]
