@@ -382,7 +382,8 @@ def test_doctor_finds_nothing_missing_here(tmp_path: Path) -> None:
     """Where the tests run everything is there, and the engine recognises the sample."""
     run = parola("doctor", "--data", tmp_path / "data")
     assert run.returncode == 0, run.stdout
-    assert re.search(r"ok +engine +\d+ words", run.stdout)
+    # A busy computer is warned of: how fast this one is, is not for a test to say.
+    assert re.search(r"(ok|warn) +engine +\d+ words", run.stdout), run.stdout
     assert not list(tmp_path.iterdir())
 
 

@@ -314,14 +314,14 @@ async def test_a_session_goes_on_where_it_broke_off(scripted: RunningServer) -> 
         ('{"type":"stop"}', "bad_message"),
         ('{"type":"end"}', "bad_message"),
         ('{"type":"start","session":"one","language":"en"}', "bad_message"),
-        (start_message(language="klingon!"), "bad_language"),
-        (start_message(language=None), "bad_message"),
-        (start_message(rate=7999), "bad_message"),
-        (start_message(rate=16000.0), "bad_message"),
-        (start_message(position=-1), "bad_message"),
-        (start_message(position=2**53), "bad_message"),
+        pytest.param(start_message(language="klingon!"), "bad_language", id="language klingon!"),
+        pytest.param(start_message(language=None), "bad_message", id="no language"),
+        pytest.param(start_message(rate=7999), "bad_message", id="rate too low"),
+        pytest.param(start_message(rate=16000.0), "bad_message", id="rate not whole"),
+        pytest.param(start_message(position=-1), "bad_message", id="position negative"),
+        pytest.param(start_message(position=2**53), "bad_message", id="position too great"),
     ],
-    ids=lambda value: value[:50],
+    ids=lambda value: value[:50],  # a start's own id is drawn anew in every process
 )
 async def test_an_error_is_told_before_the_close(
     scripted: RunningServer, first: str, code: str

@@ -66,13 +66,14 @@ class Wreck:
             return
         port = up_writer.get_extra_info("sockname")[1]
         line = self._lines[port] = Line()
+        still_open = [writer, up_writer]
         try:
             await _carry(line, (reader, writer), (up_reader, up_writer))
-            await _finish(writer, up_writer)
+            await _finish(still_open)
         finally:
             del self._lines[port]
-            writer.transport.abort()
-            up_writer.transport.abort()
+            for end in still_open:
+                end.transport.abort()
 
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -89,13 +90,18 @@ async def _carry(line: Line, client: Ends, server: Ends) -> None:
         pass
 
 
-async def _finish(*writers: asyncio.StreamWriter) -> None:
-    """Let out what is still in the buffers, for a while."""
+async def _finish(still_open: list[asyncio.StreamWriter]) -> None:
+    """Let out what is still in the buffers, for a while; take from the list what has closed.
+
+    A transport that closed after its last bytes must not be aborted: CPython 3.11's has no loop
+    to do it on any more, and raises.
+    """
     with suppress(OSError):
         async with asyncio.timeout(FINISH_S):
-            for writer in writers:
-                writer.close()
-                await writer.wait_closed()
+            while still_open:
+                still_open[0].close()
+                await still_open[0].wait_closed()
+                del still_open[0]
 
 
 async def _upwards(line: Line, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
