@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from parola.domain.audio import AudioChunk
 from parola.domain.log import Entry, RoomSummary
@@ -74,6 +74,18 @@ class Engine(Protocol):
         Raises:
             NoEngine: the language is not among its languages.
             EngineFailed: it cannot start; the message says why and what to do.
+        """
+
+
+@runtime_checkable
+class TakesOptions(Protocol):
+    """An engine that a source may ask for more than a language; most engines take no options."""
+
+    def check_options(self, request: StreamRequest) -> None:
+        """Do nothing, if a stream with the request's options could be asked for; asks nobody.
+
+        Raises:
+            BadMessage: an option or its value is not known, or they contradict each other.
         """
 
 

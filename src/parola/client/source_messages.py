@@ -25,15 +25,16 @@ class Ack:
 
 def start_message(start: Start) -> str:
     """Return a source's first frame."""
-    return json.dumps(
-        {
-            "type": "start",
-            "session": start.session,
-            "language": start.language,
-            "rate": start.rate_hz,
-            "position": start.position,
-        }
-    )
+    fields = {
+        "type": "start",
+        "session": start.session,
+        "language": start.language,
+        "rate": start.rate_hz,
+        "position": start.position,
+    }
+    if start.engine_options:
+        fields["engine_options"] = dict(start.engine_options)
+    return json.dumps(fields)
 
 
 def end_message() -> str:

@@ -13,6 +13,7 @@ from parola.engines.amazon_dial import dial
 from parola.engines.amazon_errors import Busy, of_service
 from parola.engines.amazon_leg import Leg, LegTools
 from parola.engines.amazon_meter import Meter
+from parola.engines.amazon_options import checked, with_texts
 from parola.engines.amazon_settings import AmazonSettings, Recognition, language_code, parameters
 from parola.engines.amazon_starts import Starts
 from parola.engines.amazon_stream import AmazonStream
@@ -35,7 +36,6 @@ class AmazonEngine:
     def __init__(
         self,
         settings: AmazonSettings | None = None,
-        recognition_for: Callable[[StreamRequest], Recognition | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -43,12 +43,10 @@ class AmazonEngine:
 
         Args:
             settings: for all sessions.
-            recognition_for: asked at each stream for a session's own options; None: the common.
             clock: in seconds, does not go back.
             sleep: waits for so many seconds; for the pace, and for starts.
         """
         self._settings = settings or AmazonSettings()
-        self._recognition_for = recognition_for
         self._clock = clock
         self._sleep = sleep
         self.meter = Meter(self._settings.price_per_min)
@@ -69,6 +67,18 @@ class AmazonEngine:
         recognition = self._settings.recognition
         return code in recognition.language_options if recognition.identifies else bool(code)
 
+    def check_options(self, request: StreamRequest) -> None:
+        checked(self._recognition(request), request.language, "engine_options")
+
+    def _recognition(self, request: StreamRequest) -> Recognition:
+        """Return what counts for a session: its own options, its room's, and what is common.
+
+        Raises:
+            BadMessage: there is no such option, or no such value of it.
+        """
+        of_room = self._settings.rooms.get(request.room, self._settings.recognition)
+        return with_texts(of_room, request.options)
+
     async def check(self) -> None:
         """See that streams could be signed; the service itself is not asked.
 
@@ -83,13 +93,12 @@ class AmazonEngine:
         """Open a stream.
 
         Raises:
+            BadMessage: the request's options cannot be had, see `check_options`.
             NoEngine: the service does not know the language, or something that only a person can
                 change keeps it from working; the message names the remedy.
             EngineFailed: it cannot start now.
         """
-        recognition = self._settings.recognition
-        if self._recognition_for:
-            recognition = self._recognition_for(request) or recognition
+        recognition = self._recognition(request)
         if not recognition.identifies and not language_code(request.language):
             raise NoEngine(f"Amazon Transcribe does not know {request.language}: choose another.")
         stream = AmazonStream(

@@ -1,22 +1,21 @@
 """Reads Amazon Transcribe's settings from a TOML file: the fields of `AmazonSettings` by name.
 
 Top-level names are those of `AmazonSettings`; the table `[recognition]` has those of
-`Recognition`. A misspelt name is an error, not a default.
+`Recognition`, and so has each `[rooms."NAME"]`, whose values count in that room instead.
 """
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
-from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
-from parola.domain.errors import BadMessage, NotFound
-from parola.domain.vocabulary import language_tag
-from parola.engines.amazon_settings import AmazonSettings, Recognition, parameters
-from parola.wire.transcribe import BadRequest
+from parola.domain.errors import BadInput, BadMessage, NotFound
+from parola.domain.vocabulary import language_tag, room_name
+from parola.engines.amazon_options import checked, read_values, with_values
+from parola.engines.amazon_settings import AmazonSettings, Recognition
+
+_SHOWS_CONTRADICTIONS = language_tag("en-US")
+"""Any language does, before the first talk would."""
 
 
 def read_amazon_settings(path: Path) -> AmazonSettings:
@@ -33,65 +32,35 @@ def read_amazon_settings(path: Path) -> AmazonSettings:
         raise NotFound(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadMessage(f"{path} is not a TOML file: {error}.") from error
-    options = table.pop("recognition", {})
-    if not isinstance(options, dict):
-        raise BadMessage(f"{path}: recognition is a table, written [recognition].")
+    where = str(path)
+    common = _recognition(Recognition(), _table(table, "recognition", where), where)
+    rooms = {
+        _room(name, where): _recognition(common, _table({name: one}, name, where), where)
+        for name, one in _table(table, "rooms", where).items()
+    }
+    values = read_values(AmazonSettings, table, where, "recognition", "rooms")
     try:
-        recognition = Recognition(**_values(Recognition, options, path))
-        settings = AmazonSettings(
-            recognition=recognition, **_values(AmazonSettings, table, path, "recognition")
-        )
-        # Any language shows what contradicts itself, before the first talk does.
-        parameters(recognition, language_tag("en-US"), _SOME_ID)
+        return AmazonSettings(recognition=common, rooms=rooms, **values)
     except ValueError as error:
         raise BadMessage(f"{path}: {error}.") from error
-    except BadRequest as error:
-        raise BadMessage(f"{path}: {error.message.rstrip('.')}.") from error
-    return settings
 
 
-_SOME_ID = "00000000-0000-0000-0000-000000000000"
+def _recognition(common: Recognition, table: Mapping[str, Any], where: str) -> Recognition:
+    recognition = with_values(common, table, where)
+    checked(recognition, _SHOWS_CONTRADICTIONS, where)
+    return recognition
 
 
-def _values(kind: type, table: Mapping[str, Any], path: Path, *but: str) -> dict[str, Any]:
-    """Return a table's values as the fields want them."""
-    wanted = get_type_hints(kind)
-    names = [field.name for field in fields(kind) if field.name not in but]
-    values = {}
-    for name, value in table.items():
-        if name not in names:
-            near = get_close_matches(name, names, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(names)}."
-            raise BadMessage(f"{path}: there is no setting {name}; {hint}")
-        values[name] = _value(wanted[name], name, value, path)
-    return values
+def _table(values: dict[str, Any], name: str, where: str) -> dict[str, Any]:
+    """Take a table out of the values; an empty one where it is not there."""
+    table = values.pop(name, {})
+    if not isinstance(table, dict):
+        raise BadMessage(f"{where}: {name} is a table, written [{name}].")
+    return table
 
 
-def _value(wanted: Any, name: str, value: object, path: Path) -> object:  # noqa: ANN401 - a type
-    """Return a value as its field's type wants it."""
-    options = [one for one in get_args(wanted) if one is not NoneType]
-    if NoneType in get_args(wanted) and len(options) == 1:
-        return _value(options[0], name, value, path)
-    if get_origin(wanted) is Literal:
-        if value in options:
-            return value
-        raise BadMessage(f"{path}: {name} is one of {', '.join(map(repr, options))}.")
-    if get_origin(wanted) is tuple:
-        if isinstance(value, list) and all(isinstance(one, str) for one in value):
-            return tuple(value)
-        raise BadMessage(f'{path}: {name} is a list of texts, such as ["a", "b"].')
-    if wanted in {float, Decimal} and type(value) in {int, float}:
-        # By its text: Decimal(0.024) is 0.0240000000000000004996.
-        return wanted(str(value))
-    if type(value) is wanted:
-        return value
-    raise BadMessage(f"{path}: {name} is {_NAMES[wanted]}.")
-
-
-_NAMES: Mapping[Any, str] = {
-    str: "a text in quotes",
-    int: "a whole number",
-    float: "a number",
-    Decimal: "a number",
-    bool: "true or false",
-}
+def _room(name: str, where: str) -> str:
+    try:
+        return room_name(name)
+    except BadInput as error:
+        raise BadMessage(f"{where}: {error.message}") from error

@@ -1,6 +1,7 @@
 """What can be set about Amazon Transcribe, and what a stream asks of the service because of it."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Literal
 
@@ -79,6 +80,9 @@ class AmazonSettings:
     """
 
     recognition: Recognition = Recognition()
+
+    rooms: Mapping[str, Recognition] = field(default_factory=dict)
+    """The recognition of rooms that have one of their own."""
 
     chunk_ms: int = 100
     """How much audio travels in a frame, 50 to 200 ms (Amazon's advice)."""

@@ -4,10 +4,9 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from parola.domain.errors import NotFound, ParolaError, RoomBusy
-from parola.domain.vocabulary import Language, RoomName
+from parola.domain.vocabulary import RoomName
 from parola.live.player import Player
 from parola.live.rooms import Rooms
 from parola.live.session import SessionPlan
@@ -53,27 +52,26 @@ class Playbacks:
         self._rooms.refuse_if_busy(room)
 
     async def start(
-        self, room: RoomName, recording: Recording, language: Language, *, real_time: bool = True
+        self, room: RoomName, recording: Recording, plan: SessionPlan, *, real_time: bool = True
     ) -> None:
         """Begin to play; returns when the room has taken the session.
 
         Raises:
             RoomBusy: somebody speaks, or something is being played into the room.
-            NoEngine: no engine knows the language.
+            NoEngine, BadMessage: no engine knows the language, or it does not take the options.
             Stopping, ServerFull, StoreFailed: see `Rooms.speak`.
         """
         self.refuse_if_busy(room)
         player = Player(recording.path, real_time=real_time, monotonic=self._rooms.plugs.monotonic)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        task = self._tasks.create_task(self._play(room, player, language, started))
+        task = self._tasks.create_task(self._play(room, player, plan, started))
         self._playing[room] = (recording, player, task)
         task.add_done_callback(lambda _: self._playing.pop(room, None))
         await started
 
     async def _play(
-        self, room: RoomName, player: Player, language: Language, started: asyncio.Future[None]
+        self, room: RoomName, player: Player, plan: SessionPlan, started: asyncio.Future[None]
     ) -> None:
-        plan = SessionPlan(str(uuid4()), language)
         try:
             async with self._rooms.enter(room) as entered, self._rooms.speak(room, plan) as session:
                 if not started.done():

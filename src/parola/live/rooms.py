@@ -14,6 +14,7 @@ from parola.domain.room_settings import RoomSettings, checked
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomName
 from parola.live.feed import Feed, View
+from parola.live.options import check_options
 from parola.live.recorder import Recorder, Saving
 from parola.live.session import Session, SessionPlan, Sink
 from parola.ports import Bus, Engine, Log, Numbered, Partial, RoomBook, RoomState
@@ -194,6 +195,7 @@ class Rooms:
         Raises:
             RoomBusy: another source is speaking into the room.
             NoEngine: no engine knows the language; the room's viewers are told too.
+            BadMessage: the engine does not take the plan's options.
             Stopping: the server takes nothing new.
             ServerFull: as many sessions run as this node takes.
             StoreFailed: the room's log cannot be read.
@@ -206,6 +208,7 @@ class Rooms:
             except NoEngine as error:
                 await room.tell(RoomState("failed", error.message))
                 raise
+            check_options(engine, plan)
             session = self._session(plan, engine, room)
             before, room.session = room.session, session
             if before is not None:
@@ -326,11 +329,14 @@ class Rooms:
 
         Raises:
             NoEngine: no engine knows the language.
+            BadMessage: the engine does not take the plan's options.
             Stopping: the server takes nothing new.
             ServerFull: as many sessions run as this node takes.
         """
         self._refuse_if_stopping()
-        session = self._session(plan, self.engine_for(plan.language), sink)
+        engine = self.engine_for(plan.language)
+        check_options(engine, plan)
+        session = self._session(plan, engine, sink)
         task = self._tasks.create_task(self._supervised(session, session.run()))
         try:
             yield session

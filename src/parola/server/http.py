@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
@@ -11,9 +12,12 @@ from parola.domain import captions
 from parola.domain.errors import NotFound, TooLarge
 from parola.domain.log import Entry, RoomSummary
 from parola.domain.vocabulary import RoomName, language_tag, room_name
+from parola.live.options import check_options
 from parola.live.playback import Recording
 from parola.live.rooms import Room, lag_s
+from parola.live.session import SessionPlan
 from parola.server.deps import Services, services
+from parola.wire.engine_options import from_query
 
 router = APIRouter()
 
@@ -126,7 +130,8 @@ async def transcript(
 async def play_sample(running: Running, room: str) -> dict[str, Any]:
     """Play the bundled sample talk into the room."""
     name = room_name(room)
-    await running.playbacks.start(name, running.sample, language_tag("en-US"))
+    plan = SessionPlan(str(uuid4()), language_tag("en-US"))
+    await running.playbacks.start(name, running.sample, plan)
     return {"room": name, "seconds": running.sample.seconds}
 
 
@@ -138,12 +143,15 @@ async def play_file(
     name: str,
     language: str = "",
     pace: Literal["realtime", "fast"] = "realtime",
+    engine_option: Annotated[tuple[str, ...], Query()] = (),
 ) -> dict[str, Any]:
     """Take a recording (the body: any audio or video file) and play it into the room."""
     room_checked = room_name(room)
     tag = language_tag(language) if language else running.default_language
     # Before the upload: who cannot be served need not send two gigabytes first.
-    running.rooms.engine_for(tag)
+    engine = running.rooms.engine_for(tag)
+    plan = SessionPlan(str(uuid4()), tag, room=room_checked, options=from_query(engine_option))
+    check_options(engine, plan)
     running.playbacks.refuse_if_busy(room_checked)
     refuse_large(request, running.max_upload_bytes)
     async with running.uploads.receive(name) as receiver:
@@ -152,7 +160,7 @@ async def play_file(
     path = running.uploads.open(receiver.name)
     seconds = receiver.facts.duration_s if receiver.facts else None
     recording = Recording(path, receiver.name, seconds)
-    await running.playbacks.start(room_checked, recording, tag, real_time=pace == "realtime")
+    await running.playbacks.start(room_checked, recording, plan, real_time=pace == "realtime")
     return {"room": room_checked, "name": receiver.name, "seconds": recording.seconds}
 
 

@@ -18,6 +18,7 @@ from parola.live.session import Session, SessionPlan, acknowledgements
 from parola.live.troubles import troubles
 from parola.server.deps import Services, close_code, services
 from parola.wire import messages
+from parola.wire.engine_options import from_query
 
 router = APIRouter()
 
@@ -83,7 +84,13 @@ async def _send_all(socket: WebSocket, rooms: Rooms, name: RoomName, view: View)
 
 
 @router.websocket("/ws/audio/{room}")
-async def audio(socket: WebSocket, running: Running, room: str, lang: str = "it-IT") -> None:
+async def audio(
+    socket: WebSocket,
+    running: Running,
+    room: str,
+    lang: str = "it-IT",
+    engine_option: Annotated[tuple[str, ...], Query()] = (),
+) -> None:
     """Take sound for a room.
 
     A source that begins with a binary frame is one of the conference system's: s16le, one
@@ -101,7 +108,8 @@ async def audio(socket: WebSocket, running: Running, room: str, lang: str = "it-
             if isinstance(first, str):
                 await _take_numbered(socket, running.rooms, name, first, frames)
             elif first is not None:
-                plan = SessionPlan(str(uuid4()), language_tag(lang))
+                options = from_query(engine_option)
+                plan = SessionPlan(str(uuid4()), language_tag(lang), options=options)
                 await _take_bare(running.rooms, name, plan, first, frames)
     except ParolaError as error:
         if resumable:
@@ -138,7 +146,9 @@ async def _take_numbered(
         raise BadMessage('A source says {"type":"start",…} before {"type":"end"}.')
     resampler = Resampler(start.rate_hz)
     clock = _SourceClock(start)
-    plan = SessionPlan(start.session, start.language, clock.first_frame)
+    plan = SessionPlan(
+        start.session, start.language, clock.first_frame, options=start.engine_options
+    )
     async with rooms.enter(name) as room, rooms.speak(name, plan) as session:
         await _say(socket, messages.ready_message(start.session, start.position))
         async with (

@@ -1,7 +1,8 @@
 """The JSON text frames on our own sockets, written and read. docs/reference/protocol.md."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from parola.domain.errors import BadMessage, ParolaError
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
+from parola.wire.engine_options import from_json
 
 MAX_REASON_BYTES = 123
 """What a close frame can carry. Source: RFC 6455, section 5.5 (125 bytes less the code)."""
@@ -97,6 +99,9 @@ class Start:
     position: int = 0
     """In frames of the source's own rate."""
 
+    engine_options: Mapping[str, str] = field(default_factory=dict)
+    """What it asks of its engine, by the engine's own names."""
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -138,6 +143,7 @@ def _start(fields: dict[str, Any]) -> Start:
         language_tag(language),
         _whole_number(fields, "rate", RATE_HZ, RATES_HZ),
         _whole_number(fields, "position", 0, range(2**53)),
+        from_json(fields.get("engine_options", {})),
     )
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from fastapi.routing import APIRoute, APIRouter, APIWebSocketRoute
 from starlette.routing import Mount, Route
@@ -14,10 +16,13 @@ from parola.domain import errors
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
+from parola.engines.amazon import AmazonEngine
+from parola.ports import StreamRequest
 from parola.server import http, predecessors, room_settings, sockets
 from parola.server.app import create_app
 from parola.server.deps import Services, close_code, http_status
 from parola.wire import messages
+from parola.wire.engine_options import from_json
 from tests.unit.docs.reference import examples, page, rows
 
 SESSION = "7f0c5a52-30a5-4e0f-a9d4-0a52b1a6f2ce"
@@ -72,6 +77,16 @@ def test_examples_of_sources_are_what_server_and_client_mean() -> None:
     assert messages.read_source_message(end) == messages.End()
     assert messages.read_source_message(start_message(START)) == START
     assert messages.read_source_message(end_message()) == messages.End()
+
+
+def test_options_are_asked_for_as_the_page_says() -> None:
+    """The page's example is understood, and what our client writes is read back."""
+    (example,) = examples(page("protocol.md"), "options")
+    options = from_json(example["engine_options"])
+    assert options["pii_entity_types"] == "NAME,EMAIL"
+    asking = replace(START, engine_options=options)
+    assert messages.read_source_message(start_message(asking)) == asking
+    AmazonEngine().check_options(StreamRequest(language_tag("it-IT"), SESSION, options=options))
 
 
 def test_the_client_reads_what_the_server_writes() -> None:

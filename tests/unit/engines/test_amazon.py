@@ -1,7 +1,7 @@
 """Amazon Transcribe hears every word, and what goes wrong is survived or told with a remedy."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -72,7 +72,13 @@ class Heard:
 
 
 async def hear(
-    engine: AmazonEngine, audio: list[AudioChunk], first: int = 0, *, ends: bool = True
+    engine: AmazonEngine,
+    audio: list[AudioChunk],
+    first: int = 0,
+    *,
+    ends: bool = True,
+    room: str = "",
+    options: Mapping[str, str] | None = None,
 ) -> list[EngineEvent]:
     """Return all that one stream says."""
 
@@ -83,7 +89,7 @@ async def hear(
             await stream.end()
 
     async with asyncio.timeout(30):
-        request = StreamRequest(ENGLISH, "s", first)
+        request = StreamRequest(ENGLISH, "s", first, room, options=options or {})
         async with engine.open(request) as stream, beside(send(stream)):
             return [event async for event in stream]
 
@@ -132,13 +138,25 @@ async def test_the_service_is_asked_for_what_was_set(service: Service) -> None:
 
 async def test_a_session_may_have_options_of_its_own(service: Service) -> None:
     """The language can be found out in one room while others are told it."""
-    own = Recognition(identify_language=True, language_options=("it-IT", "en-US"))
-    engine = AmazonEngine(settings_for(service), lambda request: own, sleep=no_sleep)
-    await hear(engine, chunks(marked_audio(range(3))))
+    options = {"identify_language": "true", "language_options": "it-IT,en-US"}
+    await hear(engine_for(service), chunks(marked_audio(range(3))), options=options)
     asked = service.calls[0].asked
     assert asked.language_code is None
     assert asked.identify_language
+    assert asked.language_options == ("it-IT", "en-US")
     assert asked.preferred_language == "en-US"
+
+
+async def test_a_room_may_have_options_of_its_own(service: Service) -> None:
+    """Beside what is common; a session's own count before both."""
+    rooms = {"hall": Recognition(vocabulary_name="hall", show_speaker_label=True)}
+    engine = engine_for(service, rooms=rooms, recognition=Recognition(vocabulary_name="all"))
+    audio = chunks(marked_audio(range(3)))
+    await hear(engine, audio)
+    await hear(engine, audio, room="hall")
+    await hear(engine, audio, room="hall", options={"vocabulary_name": "mine"})
+    asked = [(call.asked.vocabulary_name, call.asked.show_speaker_label) for call in service.calls]
+    assert asked == [("all", False), ("hall", True), ("mine", True)]
 
 
 async def test_audio_travels_in_chunks_the_service_likes(service: Service) -> None:

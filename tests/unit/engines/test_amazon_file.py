@@ -10,6 +10,7 @@ import pytest
 from parola.domain.errors import BadMessage, NotFound, ParolaError
 from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.amazon_settings import AmazonSettings, Recognition
+from parola.wire.transcribe import StreamParameters
 
 PAGE = Path(__file__).parents[3] / "docs" / "howto" / "amazon.md"
 
@@ -58,9 +59,41 @@ def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
     )
 
 
+def test_a_room_has_what_is_common_and_its_own(tmp_path: Path) -> None:
+    """Any name that a room can have, in quotes."""
+    settings = read(
+        tmp_path,
+        """
+        [recognition]
+        vocabulary_name = "names"
+        transcript_format = "spoken"
+
+        [rooms."Sala Blu"]
+        vocabulary_name = "blue"
+        """,
+    )
+    assert settings.recognition == Recognition(vocabulary_name="names", transcript_format="spoken")
+    assert settings.rooms == {
+        "Sala Blu": Recognition(vocabulary_name="blue", transcript_format="spoken")
+    }
+
+
+def test_every_parameter_of_the_service_can_be_set() -> None:
+    """What cannot follows from the talk: its language, its sound, and an id for each stream."""
+    ours = set(Recognition.__dataclass_fields__)
+    follows = {"language_code", "session_id", "media_encoding", "sample_rate_hz"}
+    channels = {"enable_channel_identification", "number_of_channels"}
+    assert set(StreamParameters.__dataclass_fields__) == ours | follows | channels
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("rooms = 1", "rooms is a table"),
+        ("[rooms]\nhall = 1", "hall is a table"),
+        ("[rooms.hall]\nvocabulary = 'x'", "did you mean vocabulary_name"),
+        ("[rooms.hall]\nidentify_language = true", "at least two LanguageOptions"),
+        ("[rooms.'']", "room"),
         ("regoin = 'x'", "did you mean region"),
         ("[recognition]\nvocabulary = 'x'", "did you mean vocabulary_name"),
         ("qqqqqqq = 1", "choose from region, profile"),
@@ -110,7 +143,7 @@ def test_the_page_names_every_setting_with_its_default() -> None:
         field.name: _shown(getattr(owner, field.name))
         for owner in (settings, recognition)
         for field in fields(owner)
-        if field.name != "recognition"
+        if field.name not in {"recognition", "rooms"}
     }
     assert {name: value.strip() for name, value in told.items()} == expected
 
