@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from parola.domain.audio import AudioChunk
@@ -87,6 +88,26 @@ class TakesOptions(Protocol):
         Raises:
             BadMessage: an option or its value is not known, or they contradict each other.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What somebody charges for recognising."""
+
+    streams: int = 0
+    seconds: int = 0
+    """As they are charged for: with minimums and rounding."""
+
+    money: Decimal = Decimal(0)
+    """US dollars; an estimate."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An engine that costs money."""
+
+    def bill(self, room: str) -> Bill:
+        """Return what a room's talks have cost since the engine was made; "": those of no room."""
 
 
 class Log(Protocol):

@@ -32,7 +32,13 @@ PACKAGES = {
     "pocketsphinx": "PocketSphinx recognises English",
 }
 
-SERVER_PACKAGES = ("fastapi", "uvicorn", "pydantic_settings", "python_multipart")
+SERVER_PACKAGES = (
+    "fastapi",
+    "prometheus_client",
+    "pydantic_settings",
+    "python_multipart",
+    "uvicorn",
+)
 
 FREE_GB = 1.0
 """Below this a day's uploads may not fit."""

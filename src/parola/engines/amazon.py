@@ -17,7 +17,7 @@ from parola.engines.amazon_options import checked, with_texts
 from parola.engines.amazon_settings import AmazonSettings, Recognition, language_code, parameters
 from parola.engines.amazon_starts import Starts
 from parola.engines.amazon_stream import AmazonStream
-from parola.ports import StreamRequest
+from parola.ports import Bill, StreamRequest
 from parola.wire.transcribe import LANGUAGE_CODES, StreamParameters, TranscribeError
 
 REMEMBERED = 1000
@@ -49,8 +49,7 @@ class AmazonEngine:
         self._settings = settings or AmazonSettings()
         self._clock = clock
         self._sleep = sleep
-        self.meter = Meter(self._settings.price_per_min)
-        """What it costs."""
+        self._meter = Meter(self._settings.price_per_min)
         self._access = Access(self._settings, clock)
         self._starts = Starts(self._settings.streams, self._settings.starts_per_s, clock, sleep)
         self._doubts: dict[str, int] = {}
@@ -66,6 +65,9 @@ class AmazonEngine:
         code = language_code(language)
         recognition = self._settings.recognition
         return code in recognition.language_options if recognition.identifies else bool(code)
+
+    def bill(self, room: str) -> Bill:
+        return self._meter.bill(room)
 
     def check_options(self, request: StreamRequest) -> None:
         checked(self._recognition(request), request.language, "engine_options")
@@ -121,12 +123,14 @@ class AmazonEngine:
         try:
             # A session id of its own: the service ends the older of two with the same one.
             asked = parameters(recognition, request.language, str(uuid.uuid4()))
-            return await self._dial_leg(request.session, asked, first_frame)
+            return await self._dial_leg(request, asked, first_frame)
         except TranscribeError as error:
             self._note(error)
             raise of_service(error) from error
 
-    async def _dial_leg(self, session: str, asked: StreamParameters, first_frame: int) -> Leg:
+    async def _dial_leg(
+        self, request: StreamRequest, asked: StreamParameters, first_frame: int
+    ) -> Leg:
         url, trusted = await self._access.address(asked)
         await self._starts.wait()
         socket = await dial(url, trusted, self._settings.connect_s)
@@ -135,9 +139,9 @@ class AmazonEngine:
             clock=self._clock,
             on_error=self._note,
             on_result=self._starts.succeeded,
-            doubt=lambda first, end: self._has_doubted(session, first, end),
+            doubt=lambda first, end: self._has_doubted(request.session, first, end),
         )
-        leg = Leg(socket, first_frame, self.meter.begin(session), tools)
+        leg = Leg(socket, first_frame, self._meter.begin(request.room), tools)
         try:
             await leg.greet()
         except BaseException:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
@@ -17,7 +18,7 @@ from parola.live.feed import Feed, View
 from parola.live.options import check_options
 from parola.live.recorder import Recorder, Saving
 from parola.live.session import Session, SessionPlan, Sink
-from parola.ports import Bus, Engine, Log, Numbered, Partial, RoomBook, RoomState
+from parola.ports import Bill, Bus, Engine, Log, Metered, Numbered, Partial, RoomBook, RoomState
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,20 @@ class Plugs:
     """Seconds; for measuring how long a source has been silent."""
 
 
+@dataclass(slots=True)
+class Counts:
+    """What has happened in a room since somebody entered it."""
+
+    words: int = 0
+    """Shown as final."""
+
+    withheld_words: int = 0
+    """Of talks that are over; the running one counts its own."""
+
+    breaks: int = 0
+    """How often an engine broke off or was long in starting."""
+
+
 class Room:
     """A named place people speak and read in: the sink of its sessions."""
 
@@ -66,6 +81,7 @@ class Room:
         self.session: Session | None = None
         self.users = 0
         """How many sessions, viewers and requests hold it open."""
+        self.counts = Counts()
         self._plugs = plugs
         self._state = RoomState("idle")
         self._heard_at = plugs.monotonic()
@@ -74,6 +90,12 @@ class Room:
     def is_stale(self) -> bool:
         """Whether the speaking source has been silent long enough to be replaced."""
         return self._plugs.monotonic() - self._heard_at > STALE_S
+
+    @property
+    def withheld_words(self) -> int:
+        """How many words of all its talks were not shown for want of speech under them."""
+        running = self.session.withheld_words if self.session else 0
+        return self.counts.withheld_words + running
 
     def note_audio(self) -> None:
         """Remember that the source sent something just now."""
@@ -85,6 +107,8 @@ class Room:
             await self._plugs.bus.publish(self.name, Partial(segment))
             return None
         saving = self._plugs.recorder.submit(self.name, segment, self._plugs.now_ms())
+        if not saving.replayed:
+            self.counts.words += len(segment.text.split())
         await self._publish_saved(saving)
         return saving
 
@@ -101,6 +125,7 @@ class Room:
 
     async def tell(self, state: RoomState) -> None:
         """Publish what the room is doing."""
+        self.counts.breaks += state.state == "recovering"
         self._state = state
         await self.tell_again()
 
@@ -128,6 +153,22 @@ class Rooms:
     def open_rooms(self) -> list[Room]:
         """Every room in use, by name."""
         return [self._rooms[name] for name in sorted(self._rooms)]
+
+    @property
+    def running(self) -> int:
+        """How many talks are being recognised."""
+        return len(self._sessions)
+
+    def bill(self, name: RoomName) -> Bill | None:
+        """Return what a room's talks have cost since the start; None where no engine costs."""
+        bills = [one.bill(name) for one in self.plugs.engines if isinstance(one, Metered)]
+        if not bills:
+            return None
+        return Bill(
+            sum(bill.streams for bill in bills),
+            sum(bill.seconds for bill in bills),
+            sum((bill.money for bill in bills), Decimal(0)),
+        )
 
     def engine_for(self, language: Language) -> Engine:
         """Return the best engine for the language.
@@ -288,6 +329,7 @@ class Rooms:
         finally:
             if room.session is session:
                 room.session = None
+            room.counts.withheld_words += session.withheld_words
             self._leave(room)
 
     async def _talk(self, room: Room, session: Session) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from parola.audio.gate import Gate
+from parola.audio.pcm import level_dbfs
 from parola.domain.audio import FRAME_BYTES, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError
 from parola.domain.replacements import Replacer
@@ -90,6 +91,7 @@ class Session:
         self._replacer = Replacer(plan.replacements)
         self._backlog = Backlog(plan.first_frame)
         self._fed = plan.first_frame
+        self._newest = b""
         self._sent = plan.first_frame
         self._end_sent = False
         self._ending = False
@@ -124,6 +126,11 @@ class Session:
         return self._backlog.end_frame - self._backlog.rewind_frame
 
     @property
+    def level_dbfs(self) -> float:
+        """How loud the newest chunk is, see `parola.audio.pcm.level_dbfs`."""
+        return level_dbfs(self._newest)
+
+    @property
     def withheld_words(self) -> int:
         """How many words were not shown for want of speech under them."""
         return self._evidence.withheld_words if self._evidence else 0
@@ -153,7 +160,7 @@ class Session:
         if self._failure:
             raise self._failure
         chunk = AudioChunk(self._fed, pcm)
-        self._fed = chunk.end_frame
+        self._fed, self._newest = chunk.end_frame, pcm
         self._take(self._gate.add(chunk) if self._gate else [chunk])
 
     def end(self) -> None:

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 import parola
 from parola.domain.errors import ParolaError
 from parola.domain.vocabulary import room_name
-from parola.server import http, predecessors, room_settings, sockets
+from parola.server import http, metrics, predecessors, room_settings, sockets
 from parola.server.deps import Services, http_status
 
 SWAGGER = Path(fastapi_offline.__file__).parent / "static"
@@ -50,6 +50,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(SafeHeaders)
     app.include_router(http.router)
     app.include_router(room_settings.router)
+    app.include_router(metrics.router)
     app.include_router(sockets.router)
     app.include_router(predecessors.router)
     _add_pages(app)

@@ -85,6 +85,7 @@ def _room(
     playing = running.playbacks.playing(RoomName(name))
     session = live.session if live else None
     last_at_ms = kept.last_at_ms if kept else None
+    bill = running.rooms.bill(RoomName(name))
     return {
         "name": name,
         "state": live.feed.state.state if live else "idle",
@@ -95,7 +96,9 @@ def _room(
         "entries": kept.entries if kept else 0,
         "last_at": captions.utc_iso(last_at_ms) if last_at_ms else None,
         "lag_s": lag_s(session) if session else 0.0,
-        "withheld_words": session.withheld_words if session else 0,
+        "withheld_words": live.withheld_words if live else 0,
+        "billed_s": bill.seconds if bill else None,
+        "cost_usd": float(round(bill.money, 4)) if bill else None,
         "playing": playing
         and {
             "name": playing[0].title,

@@ -18,7 +18,7 @@ from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
 from parola.engines.amazon import AmazonEngine
 from parola.ports import StreamRequest
-from parola.server import http, predecessors, room_settings, sockets
+from parola.server import http, metrics, predecessors, room_settings, sockets
 from parola.server.app import create_app
 from parola.server.deps import Services, close_code, http_status
 from parola.wire import messages
@@ -138,6 +138,7 @@ def test_endpoints_are_described() -> None:
     routers: list[APIRouter] = [
         http.router,
         room_settings.router,
+        metrics.router,
         sockets.router,
         predecessors.router,
     ]

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from parola.domain.audio import RATE_HZ
 from parola.engines.amazon_errors import Busy
-from parola.engines.amazon_meter import LEAST_S, REMEMBERED, Bill, Meter
+from parola.engines.amazon_meter import LEAST_S, REMEMBERED, Meter
 from parola.engines.amazon_settings import AmazonSettings, Recognition
 from parola.engines.amazon_starts import Starts
+from parola.ports import Bill
 from parola.wire.transcribe import StreamParameters
 
 
