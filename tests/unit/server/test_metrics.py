@@ -21,7 +21,7 @@ from parola.ports import Bill
 from parola.server.deps import Services
 from parola.server.metrics import State, registry
 from parola.server.uploads import Uploads
-from parola.stores.memory import MemoryLog
+from parola.stores.memory import MemoryLog, MemoryRoomBook
 from tests.unit.docs.reference import page, rows
 
 ENGLISH = language_tag("en-US")
@@ -39,7 +39,16 @@ class Dear(ScriptedEngine):
 async def services(engine: ScriptedEngine, folder: Path) -> AsyncIterator[Services]:
     log = MemoryLog()
     recorder = Recorder(log)
-    plugs = Plugs((engine,), lambda: None, log, recorder, LocalBus(), lambda: 0, lambda: 0.0)
+    plugs = Plugs(
+        engines=(engine,),
+        make_gate=lambda: None,
+        log=log,
+        book=MemoryRoomBook(),
+        recorder=recorder,
+        bus=LocalBus(),
+        now_ms=lambda: 0,
+        monotonic=lambda: 0.0,
+    )
     async with asyncio.timeout(20), beside(recorder.run()), tasks_beside() as tasks:
         rooms = Rooms(plugs, Limits(), tasks)
         yield Services(
