@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 PY := $(VENV)/bin/python
-LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+LOCK := uv pip compile --universal --generate-hashes \
 	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" --quiet
 
 .PHONY: help run setup demo test check format lock sample screenshots clean
@@ -23,8 +23,9 @@ demo: $(VENV)/.run ## Stream the sample talk into a room and print its captions;
 test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 	@# libatomic: Playwright's own node needs it.
 	scripts/debian-packages chromium:chromium curl:curl npm:npm node:nodejs \
-		libatomic.so.1:libatomic1
+		libatomic.so.1:libatomic1 certutil:libnss3-tools
 	scripts/npm-tools
+	scripts/sdk-venvs
 	$(PY) -m pytest --ignore=tests/planted $(ARGS)
 	$(PY) -m pytest -n auto tests/planted
 
@@ -40,8 +41,10 @@ format: $(VENV)/.dev ## Format the code and mend what the linter can
 	$(PY) -m ruff check --fix .
 
 lock: ## Resolve the dependencies anew (needs uv)
-	$(LOCK) --extra all -o locks/run.txt
-	$(LOCK) --extra all --group dev -o locks/dev.txt
+	$(LOCK) pyproject.toml --python-version 3.11 --extra all -o locks/run.txt
+	$(LOCK) pyproject.toml --python-version 3.11 --extra all --group dev -o locks/dev.txt
+	$(LOCK) locks/sdk-amazon-transcribe.in --python-version 3.11 -o locks/sdk-amazon-transcribe.txt
+	$(LOCK) locks/sdk-aws-transcribe.in --python-version 3.12 -o locks/sdk-aws-transcribe.txt
 
 sample: $(VENV)/.run ## Make the sample talk again with a free speech synthesiser
 	scripts/debian-packages flite:flite

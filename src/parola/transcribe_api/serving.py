@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from granian.constants import Interfaces
+from granian.http import HTTP2Settings
 from granian.server.embed import Server
 
 from parola.live.beside import tasks_beside
@@ -19,6 +20,11 @@ LOOPBACK = "127.0.0.1"
 
 STOP_S = 2.0
 """How long open streams have for their last frame when the endpoint stops."""
+
+
+STREAM_WINDOW_BYTES = 65_535
+"""HTTP/2's own default (RFC 9113, section 6.5.2), and on purpose no more: the clients' awscrt may
+begin a stream before it has read a larger one, and then waits for ever after 64 kB (0.32.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ def _server(door: Door, port: int, certificate: Certificate | None) -> Server:
         log_enabled=False,
         ssl_cert=certificate.chain if certificate else None,
         ssl_key=certificate.key if certificate else None,
+        http2_settings=HTTP2Settings(initial_stream_window_size=STREAM_WINDOW_BYTES),
     )
 
 
