@@ -81,14 +81,16 @@ def examine(data: Path | None) -> Iterator[Finding]:
 
 
 def check_amazon() -> Iterator[Finding]:
-    """Look at Amazon's side, only where it is asked for or configured."""
+    """Look at Amazon's side, only where it is asked for or configured: nobody else is called."""
     file = os.environ.get("PAROLA_AMAZON")
     if not file and os.environ.get("PAROLA_ENGINE") != "amazon":
+        how = "set PAROLA_ENGINE=amazon, or PAROLA_AMAZON to its settings' file, to have it checked"
+        yield Finding("amazon", "ok", f"not asked for; {how}")
         return
     try:
         settings = read_amazon_settings(Path(file)) if file else AmazonSettings()
     except ParolaError as error:
-        yield Finding("Amazon", "fail", f"{file}", error.message)
+        yield Finding("amazon settings", "fail", f"{file}", error.message)
         return
     for check in amazon_checks.check_amazon(settings):
         yield Finding(check.what, check.verdict, check.found, check.remedy)

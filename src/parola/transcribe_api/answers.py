@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from parola.domain.transcript import Segment
 from parola.ports import RoomState
+from parola.transcribe_api.stable_words import StableWords
 from parola.transcribe_api.word_filters import WordFilter
 from parola.wire import eventstream
 from parola.wire.transcribe import (
@@ -36,6 +37,11 @@ class Answers:
         self._send = send
         self._words = words
         self._channel_id = None if channel is None else f"ch_{channel}"
+        self._stable = (
+            StableWords(parameters.partial_results_stability)
+            if parameters.enable_partial_results_stabilization
+            else None
+        )
         self._number = 0
         self._result_id = ""
         self.finals = 0
@@ -45,6 +51,8 @@ class Answers:
         """Send a partial or a final; waits while the client does not read."""
         if segment.number != self._number:
             self._number, self._result_id = segment.number, str(uuid4())
+        if self._stable is not None:
+            segment = self._stable.add(segment)
         asked = self._parameters
         scores = (LanguageScore(segment.language, 1.0),) if asked.identifies else ()
         result = from_hypothesis(

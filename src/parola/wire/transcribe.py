@@ -71,7 +71,7 @@ from parola.wire.transcribe_results import (
     read_transcript_event,
     write_transcript_event,
 )
-from parola.wire.transcribe_words import from_hypothesis, to_hypothesis
+from parola.wire.transcribe_words import from_hypothesis, spread_words, to_hypothesis
 
 __all__ = [
     "EXPIRED_TOKEN",
@@ -123,6 +123,7 @@ __all__ = [
     "read_exception",
     "read_refusal",
     "read_transcript_event",
+    "spread_words",
     "to_headers",
     "to_hypothesis",
     "to_query",

@@ -67,7 +67,7 @@ def from_hypothesis(
         scores: how likely languages are, where they were identified.
         channel_id: with channel identification.
     """
-    words = guess.words or tuple(_spread(guess))
+    words = guess.words or spread_words(guess)
     items = tuple(item for word in words for item in _items(word, offset_frames))
     if guess.is_final and speaker_labels and guess.speaker is not None:
         items = tuple(replace(item, speaker=guess.speaker) for item in items)
@@ -138,16 +138,18 @@ def _items(word: Word, offset_frames: int) -> Iterator[Item]:
         yield Item(mark, end, end, kind="punctuation", stable=word.stable)
 
 
-def _spread(guess: Hypothesis | Segment) -> Iterator[Word]:
-    """Yield the text's words with times in proportion to their letters."""
+def spread_words(guess: Hypothesis | Segment) -> tuple[Word, ...]:
+    """Return the words of a text without any, with times in proportion to their letters."""
     texts = guess.text.split()
     letters = sum(map(len, texts))
     frames = max(guess.end_frame - guess.first_frame, 0)
+    words = []
     done = 0
     for text in texts:
         start = guess.first_frame + frames * done // letters
         done += len(text)
-        yield Word(text, start, guess.first_frame + frames * done // letters)
+        words.append(Word(text, start, guess.first_frame + frames * done // letters))
+    return tuple(words)
 
 
 def _frames(seconds: float) -> int:
