@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from parola.domain.audio import AudioChunk
+from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.log import Entry, RoomSummary
 from parola.domain.room_settings import RoomSettings
 from parola.domain.terms import Terms
@@ -33,6 +33,9 @@ class StreamRequest:
 
     options: Mapping[str, str] = field(default_factory=dict)
     """What the source asked of this very engine, by the engine's own setting names."""
+
+    rate_hz: int = RATE_HZ
+    """The source's own rate. The audio comes at 16 kHz whatever it is."""
 
 
 class EngineStream(Protocol):

@@ -91,6 +91,21 @@ def to_mono(pcm: bytes, channels: int) -> bytes:
     return mono.tobytes()
 
 
+def telephone(pcm: bytes, first_frame: int) -> bytes:
+    """Return the 8 kHz samples that 16 kHz mono sound was made of: its even frames.
+
+    No filter is needed, since such sound has nothing above 4 kHz, and so it may be cut anywhere.
+    What comes back differs from what went in by the resampler's edge at 4 kHz: 43 dB below noise
+    of the whole band, less for speech.
+
+    Args:
+        pcm: whole 16-bit frames.
+        first_frame: the first one's number, counted from the first that was made.
+    """
+    samples: npt.NDArray[np.int16] = np.frombuffer(pcm, "<i2")[first_frame % 2 :: 2]
+    return samples.tobytes()
+
+
 def level_dbfs(pcm: bytes) -> float:
     """Return the level (root mean square) of mono samples in decibels below full scale.
 

@@ -19,7 +19,7 @@ from parola.cli.outcome import USAGE, CommandError
 from parola.cli.output import format_of, whole_file
 from parola.cli.screen import Screen
 from parola.cli.serving import log_to_stderr
-from parola.domain.audio import to_seconds
+from parola.domain.audio import RATE_HZ, to_seconds
 from parola.domain.captions import WRITERS
 from parola.domain.errors import NoEngine
 from parola.domain.log import Entry, StateChange
@@ -75,9 +75,11 @@ class Told:
         """Say nothing: warnings go to the log."""
 
 
-def new_session(recogniser: Recogniser, on_segment: Callable[[Segment], None]) -> Session:
-    """Return a session that tells its segments to a function."""
-    plan = SessionPlan(str(uuid4()), recogniser.language)
+def new_session(
+    recogniser: Recogniser, on_segment: Callable[[Segment], None], rate_hz: int = RATE_HZ
+) -> Session:
+    """Return a session that tells its segments to a function; the rate is the source's own."""
+    plan = SessionPlan(str(uuid4()), recogniser.language, rate_hz=rate_hz)
     gate = Gate(SileroDetector()) if recogniser.gated else None
     return Session(plan, recogniser.engine, gate, Told(on_segment))
 
@@ -109,7 +111,7 @@ async def transcribe_file(
         on_segment(segment)
         progress()
 
-    session = new_session(recogniser, heard)
+    session = new_session(recogniser, heard, probe(path).rate_hz)
     async with beside(session.run()):
         await player.play(session, progress)
         session.end()

@@ -122,7 +122,8 @@ class AmazonEngine:
     ) -> Leg:
         try:
             # A session id of its own: the service ends the older of two with the same one.
-            asked = parameters(recognition, request.language, str(uuid.uuid4()))
+            session_id = str(uuid.uuid4())
+            asked = parameters(recognition, request.language, session_id, request.rate_hz)
             return await self._dial_leg(request, asked, first_frame)
         except TranscribeError as error:
             self._note(error)
@@ -140,6 +141,7 @@ class AmazonEngine:
             on_error=self._note,
             on_result=self._starts.succeeded,
             doubt=lambda first, end: self._has_doubted(request.session, first, end),
+            rate_hz=asked.sample_rate_hz,
         )
         leg = Leg(socket, first_frame, self._meter.begin(request.room), tools)
         try:

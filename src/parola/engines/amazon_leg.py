@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from parola.domain.audio import AudioChunk
+from parola.audio.pcm import telephone
+from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.errors import EngineFailed, ParolaError
 from parola.domain.transcript import Hypothesis, Settled
 from parola.engines.amazon_errors import LinkLost, of_service
@@ -45,6 +46,9 @@ class LegTools:
     doubt: Callable[[int, int], bool]
     """Asked, with the first frame without an answer and the first not sent, whether to believe
     that there are no words; see `Progress`."""
+
+    rate_hz: int = RATE_HZ
+    """At which the service gets the audio: 8 or 16 kHz."""
 
 
 class Leg:
@@ -94,9 +98,14 @@ class Leg:
         self._account.add(piece.frames)
         self._sent_at = now
         try:
-            await self._socket.send(eventstream.encode_audio(piece.pcm))
+            await self._socket.send(eventstream.encode_audio(self._sent_samples(piece)))
         except ConnectionClosed:
             await self._raise_reason()
+
+    def _sent_samples(self, piece: AudioChunk) -> bytes:
+        if self._tools.rate_hz == RATE_HZ:
+            return piece.pcm
+        return telephone(piece.pcm, piece.first_frame)
 
     async def end(self) -> None:
         """Say that no more audio comes: the last finals follow.

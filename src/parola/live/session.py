@@ -8,7 +8,7 @@ from typing import Protocol
 
 from parola.audio.gate import Gate
 from parola.audio.pcm import level_dbfs
-from parola.domain.audio import FRAME_BYTES, AudioChunk
+from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError
 from parola.domain.replacements import Replacer
 from parola.domain.room_settings import Replacement
@@ -63,6 +63,9 @@ class SessionPlan:
 
     options: Mapping[str, str] = field(default_factory=dict)
     """What the source asked of its engine, by the engine's own setting names."""
+
+    rate_hz: int = RATE_HZ
+    """The source's own rate, before its audio was brought to 16 kHz."""
 
 
 class Session:
@@ -264,6 +267,7 @@ class Session:
             plan.room,
             plan.terms,
             plan.options,
+            plan.rate_hz,
         )
         opened = asyncio.Event()
         async with beside(self._tell_if_slow(opened)), self._engine.open(request) as stream:

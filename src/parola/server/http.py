@@ -1,6 +1,7 @@
 """The HTTP API: rooms, transcripts, playing files, health."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
@@ -162,6 +163,8 @@ async def play_file(
             await receiver.write(data)
     path = running.uploads.open(receiver.name)
     seconds = receiver.facts.duration_s if receiver.facts else None
+    if receiver.facts:
+        plan = replace(plan, rate_hz=receiver.facts.rate_hz)
     recording = Recording(path, receiver.name, seconds)
     await running.playbacks.start(room_checked, recording, plan, real_time=pace == "realtime")
     return {"room": room_checked, "name": receiver.name, "seconds": recording.seconds}

@@ -147,7 +147,11 @@ async def _take_numbered(
     resampler = Resampler(start.rate_hz)
     clock = _SourceClock(start)
     plan = SessionPlan(
-        start.session, start.language, clock.first_frame, options=start.engine_options
+        start.session,
+        start.language,
+        clock.first_frame,
+        options=start.engine_options,
+        rate_hz=start.rate_hz,
     )
     async with rooms.enter(name) as room, rooms.speak(name, plan) as session:
         await _say(socket, messages.ready_message(start.session, start.position))

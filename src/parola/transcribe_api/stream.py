@@ -127,7 +127,9 @@ class Stream:
             self._voices.append(answers)
             gate = plan.make_gate() if plan.engine.gated else None
             name = f"{self.session_id}-{plan.number}-{channel}"
-            sessions.append(Session(SessionPlan(name, plan.language), plan.engine, gate, answers))
+            rate_hz = plan.parameters.sample_rate_hz
+            asked = SessionPlan(name, plan.language, rate_hz=rate_hz)
+            sessions.append(Session(asked, plan.engine, gate, answers))
         return sessions
 
     async def _hear(self, audio: AsyncIterator[bytes], sessions: list[Session], send: Send) -> None:

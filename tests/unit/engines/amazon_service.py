@@ -71,8 +71,17 @@ class Call:
     frames: int = 0
     sizes: list[int] = field(default_factory=list)
     """Frames of each chunk."""
+    telephone: bytearray = field(default_factory=bytearray)
+    """All samples, where they come at 8 kHz: no mark can be read in them."""
     ended: bool = False
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, audio: bytes) -> None:
+        """Remember what came."""
+        self.frames += len(audio) // FRAME_BYTES
+        self.sizes.append(len(audio) // FRAME_BYTES)
+        if self.asked.sample_rate_hz == 8_000:
+            self.telephone += audio
 
 
 class Service:
@@ -155,8 +164,7 @@ class Service:
                 if fault and fault.what == "rude_end":
                     connection.transport.abort()
                 return
-            call.frames += len(message.payload) // FRAME_BYTES
-            call.sizes.append(len(message.payload) // FRAME_BYTES)
+            call.note(message.payload)
             for result in ear.hear(message.payload):
                 if not is_deaf:
                     await self._say(connection, result)

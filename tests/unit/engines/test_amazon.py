@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from parola.domain.audio import FRAME_BYTES, AudioChunk
@@ -79,6 +80,7 @@ async def hear(
     ends: bool = True,
     room: str = "",
     options: Mapping[str, str] | None = None,
+    rate_hz: int = 16_000,
 ) -> list[EngineEvent]:
     """Return all that one stream says."""
 
@@ -89,7 +91,7 @@ async def hear(
             await stream.end()
 
     async with asyncio.timeout(30):
-        request = StreamRequest(ENGLISH, "s", first, room, options=options or {})
+        request = StreamRequest(ENGLISH, "s", first, room, options=options or {}, rate_hz=rate_hz)
         async with engine.open(request) as stream, beside(send(stream)):
             return [event async for event in stream]
 
@@ -157,6 +159,30 @@ async def test_a_room_may_have_options_of_its_own(service: Service) -> None:
     await hear(engine, audio, room="hall", options={"vocabulary_name": "mine"})
     asked = [(call.asked.vocabulary_name, call.asked.show_speaker_label) for call in service.calls]
     assert asked == [("all", False), ("hall", True), ("mine", True)]
+
+
+async def test_telephone_sound_travels_as_it_came(service: Service) -> None:
+    """8,000 samples a second, each in its place wherever chunks are cut; the bill is the same."""
+    first, samples = 1_601, np.arange(16_001, dtype="<i2")
+    audio = chunks(samples.tobytes(), first, frames=333)
+    engine = engine_for(service)
+    events = await hear(engine, audio, first, rate_hz=8_000)
+    (call,) = service.calls
+    assert call.asked.sample_rate_hz == 8_000
+    # Frame 1601 is between two samples of the source; 1602 is one.
+    assert bytes(call.telephone) == samples[1::2].tobytes()
+    assert all(400 <= size <= 1600 for size in call.sizes[:-1])
+    assert events[-1] == Settled(first + 16_001)
+    assert engine.bill("").seconds == 15
+
+
+@pytest.mark.parametrize("rate_hz", [11_025, 16_000, 44_100, 48_000, 192_000])
+async def test_any_other_sound_travels_at_16_khz(service: Service, rate_hz: int) -> None:
+    """Words and times are the same, whatever the source's rate was."""
+    events = await hear(engine_for(service), chunks(marked_audio(range(7))), rate_hz=rate_hz)
+    assert service.calls[0].asked.sample_rate_hz == 16_000
+    words = [word.text for final in finals(events) for word in final.words]
+    assert words == [str(n) for n in range(7)]
 
 
 async def test_audio_travels_in_chunks_the_service_likes(service: Service) -> None:
