@@ -34,8 +34,9 @@ class Source:
         }
         async with connect(f"{server.ws}/ws/audio/{quote(self.room, safe='')}") as socket:
             await socket.send(json.dumps(start))
-            assert json.loads(await socket.recv())["type"] == "ready"
-            self._sent = self.safe
+            ready = json.loads(await socket.recv())
+            assert ready["type"] == "ready"
+            self._sent = ready["position"] // BLOCK_FRAMES
             yield socket
 
     async def say(self, socket: ClientConnection, until: int) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from parola.domain.audio import RATE_HZ, AudioChunk
-from parola.domain.log import Entry, RoomSummary
+from parola.domain.log import Entry, RoomSummary, SessionPast
 from parola.domain.room_settings import RoomSettings
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, Settled
@@ -136,6 +136,13 @@ class Log(Protocol):
 
     async def last_number(self, room: str) -> int:
         """Return the greatest number in the room's log, 0 where it has none.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+
+    async def past(self, room: str, session: str) -> SessionPast:
+        """Return what the room's log holds of a session; the defaults where that is nothing.
 
         Raises:
             StoreFailed: the log cannot be read now.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Entry, RoomSummary, StateChange
+from parola.domain.log import Entry, RoomSummary, SessionPast, StateChange
 from parola.domain.transcript import Segment, Word
 from parola.ports import Log
 from parola.stores.memory import MemoryLog
@@ -203,3 +204,19 @@ def test_every_log_does_the_same(tmp_path: Path) -> None:
             check()
         finally:
             loop.run(opened.__aexit__(None, None, None))
+
+
+async def test_it_knows_where_a_session_stands(log: Log) -> None:
+    """A session's newest segment, and whether its talk is open: what a restart goes on from."""
+    assert await log.past("sala", "talk") == SessionPast()
+    started = StateChange("session_started", "talk", "it-IT")
+    await log.append([Entry("sala", 1, 1, started), Entry("sala", 2, 2, _segment(100))])
+    await log.append([Entry("sala", 3, 3, _segment(9000, session="other"))])
+    assert await log.past("sala", "talk") == SessionPast(1, 200, is_open=True)
+    assert await log.past("sala", "other") == SessionPast(1, 9100)
+    assert await log.past("elsewhere", "talk") == SessionPast()
+    later = Entry("sala", 4, 4, replace(_segment(300), number=2))
+    await log.append([later, Entry("sala", 5, 5, StateChange("language", "talk", "en-US"))])
+    assert await log.past("sala", "talk") == SessionPast(2, 400, is_open=True)
+    await log.append([Entry("sala", 6, 6, StateChange("session_ended", "talk"))])
+    assert await log.past("sala", "talk") == SessionPast(2, 400)

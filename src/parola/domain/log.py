@@ -7,6 +7,9 @@ from parola.domain.transcript import Segment
 
 Change = Literal["session_started", "session_ended", "language"]
 
+BEGIN_AND_END = frozenset({"session_started", "session_ended"})
+"""The changes between which a talk goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
@@ -30,6 +33,20 @@ class Entry:
     """Wall-clock time in milliseconds since 1970; strictly increasing within a room."""
 
     body: Segment | StateChange
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPast:
+    """What a room's log holds of one session: where that one goes on after a restart."""
+
+    segments: int = 0
+    """The number of its newest final."""
+
+    end_frame: int = 0
+    """The first frame that no final in the log covers, on the session's clock."""
+
+    is_open: bool = False
+    """Whether its beginning is in the log, and no end after it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,13 +97,22 @@ class SegmentAssembler:
     - what a new stream repeats of audio already final is cut away, so nothing comes twice.
     """
 
-    def __init__(self, session: str, language: str, engine: str = "") -> None:
+    def __init__(
+        self,
+        session: str,
+        language: str,
+        engine: str = "",
+        *,
+        segments: int = 0,
+        final_until: int = 0,
+    ) -> None:
+        """Begin, or go on after `segments` finals that reach to frame `final_until`."""
         self._session = session
         self.language = language
         self.engine = engine
-        self._next = 1
+        self._next = segments + 1
         self._shown = ""
-        self._final_until = 0
+        self._final_until = final_until
 
     @property
     def final_until(self) -> int:

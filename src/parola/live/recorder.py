@@ -3,11 +3,11 @@
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import BEGIN_AND_END, Entry, SessionPast, StateChange
 from parola.domain.transcript import Segment
 from parola.ports import Log
 
@@ -21,6 +21,9 @@ PATIENCE_S = 2.0
 RECENT_ENTRIES = 500
 """How many entries of a room are kept to recognise a replay: half an hour of talk. Clients
 replay what was not acknowledged, a matter of seconds; the log itself swallows the rest."""
+
+RECENT_SESSIONS = 1000
+"""How many sessions of an open room are remembered; the log tells of the others."""
 
 _Key = tuple[str, int]
 
@@ -49,6 +52,10 @@ class Saving:
                 pass
         return self.durable
 
+    async def kept(self) -> None:
+        """Wait until it is durable; for ever, where the log never works again."""
+        await self._saved.wait()
+
 
 @dataclass(slots=True)
 class _Room:
@@ -57,6 +64,7 @@ class _Room:
     last_number: int
     last_at_ms: int
     recent: OrderedDict[_Key, Saving] = field(default_factory=OrderedDict)
+    sessions: OrderedDict[str, SessionPast] = field(default_factory=OrderedDict)
     pending: int = 0
     is_left: bool = False
 
@@ -65,6 +73,17 @@ class _Room:
             self.recent[_key(saving.entry.body)] = saving
             if len(self.recent) > RECENT_ENTRIES:
                 self.recent.popitem(last=False)
+
+    def note(self, body: Segment | StateChange) -> None:
+        """Keep what is known of the body's session up to date."""
+        if (past := self.sessions.get(body.session)) is None:
+            return
+        if isinstance(body, Segment):
+            end_frame = max(past.end_frame, body.end_frame)
+            past = replace(past, segments=max(past.segments, body.number), end_frame=end_frame)
+        elif body.change in BEGIN_AND_END:
+            past = replace(past, is_open=body.change == "session_started")
+        self.sessions[body.session] = past
 
 
 class Recorder:
@@ -145,6 +164,32 @@ class Recorder:
             state.is_left = True
             self._forget_if_done(room)
 
+    async def past(self, room: str, session: str) -> SessionPast:
+        """Return what an open room's log holds of a session, or will when all is saved.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+            LookupError: the room is not open.
+        """
+        state = self._open(room)
+        if session not in state.sessions:
+            # Looked at before and after: what waits now may be saved, and gone, by then.
+            waiting = [entry for entry, _ in self._queue]
+            state.sessions.setdefault(session, await self._log.past(room, session))
+            waiting += [entry for entry, _ in self._queue]
+            for entry in waiting:
+                if entry.room == room and entry.body.session == session:
+                    state.note(entry.body)
+            if len(state.sessions) > RECENT_SESSIONS:
+                state.sessions.popitem(last=False)
+        return state.sessions[session]
+
+    def _open(self, room: str) -> _Room:
+        state = self._rooms.get(room)
+        if state is None:
+            raise LookupError(f"room {room!r} is not open; call open_room first")
+        return state
+
     def submit(self, room: str, body: Segment | StateChange, now_ms: int) -> Saving:
         """Number an entry of an open room and queue it for saving; returns at once.
 
@@ -158,9 +203,7 @@ class Recorder:
             LookupError: the room is not open.
             ValueError: the segment is a partial; those are never logged.
         """
-        state = self._rooms.get(room)
-        if state is None:
-            raise LookupError(f"room {room!r} is not open; call open_room first")
+        state = self._open(room)
         if isinstance(body, Segment):
             if not body.is_final:
                 raise ValueError("a partial is never logged")
@@ -171,6 +214,7 @@ class Recorder:
         state.last_at_ms = max(now_ms, state.last_at_ms + 1)
         saving = Saving(Entry(room, state.last_number, state.last_at_ms, body), asyncio.Event())
         state.remember(saving)
+        state.note(body)
         state.pending += 1
         self._queue.append((saving.entry, saving._saved))  # noqa: SLF001 - its own
         self._idle.clear()

@@ -10,17 +10,23 @@ from decimal import Decimal
 from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
 from parola.domain.errors import EngineFailed, NoEngine, ParolaError, RoomBusy, ServerFull, Stopping
-from parola.domain.log import StateChange
+from parola.domain.log import SessionPast, StateChange
 from parola.domain.room_settings import RoomSettings, checked
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomName
+from parola.live.beside import beside
 from parola.live.feed import Feed, View
+from parola.live.intake import LINGER_S, Hold, Intake, session_frame, source_frame
 from parola.live.options import check_options
 from parola.live.recorder import Recorder, Saving
 from parola.live.session import Session, SessionPlan, Sink
+from parola.live.talk import Talk
 from parola.ports import Bill, Bus, Engine, Log, Metered, Numbered, Partial, RoomBook, RoomState
 
 logger = logging.getLogger(__name__)
+
+Work = Callable[[], Coroutine[None, None, None]]
+"""What a talk's task does; made only once the task runs, for a task may never begin."""
 
 SAVE_GRACE_S = 0.25
 """How long a final may wait for the log before it is shown (docs/why/003)."""
@@ -36,6 +42,8 @@ class Limits:
     sessions: int = 32
     rooms: int = 1000
     viewers_per_room: int = 5000
+    linger_s: float = LINGER_S
+    """How long a talk waits for a source that has lost its connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,10 @@ class Room:
         self.feed = Feed(name, plugs.log)
         self.settings = RoomSettings()
         self.session: Session | None = None
+        self.intake: Intake | None = None
+        """The newest talk whose source numbers its sound."""
+        self.door = asyncio.Lock()
+        """Held while a numbered source is let in: it may come twice at once."""
         self.users = 0
         """How many sessions, viewers and requests hold it open."""
         self.counts = Counts()
@@ -112,10 +124,11 @@ class Room:
         await self._publish_saved(saving)
         return saving
 
-    async def change(self, change: StateChange) -> None:
+    async def change(self, change: StateChange) -> Saving:
         """Log and publish that something about the room changed."""
         saving = self._plugs.recorder.submit(self.name, change, self._plugs.now_ms())
         await self._publish_saved(saving)
+        return saving
 
     async def _publish_saved(self, saving: Saving) -> None:
         # A store that is known to be behind delays nobody.
@@ -146,6 +159,8 @@ class Rooms:
         self._tasks = tasks
         self._rooms: dict[RoomName, Room] = {}
         self._sessions: set[Session] = set()
+        self._talks: set[asyncio.Task[None]] = set()
+        """Running until the last line of a talk is numbered."""
         self._following: dict[RoomName, asyncio.Task[None]] = {}
         self.stopping = False
 
@@ -244,25 +259,75 @@ class Rooms:
         async with self.enter(name) as room:
             self._refuse_if_busy(room)
             plan = _planned(replace(plan, room=name), room.settings)
-            try:
-                engine = self.engine_for(plan.language)
-            except NoEngine as error:
-                await room.tell(RoomState("failed", error.message))
-                raise
+            engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan)
             check_options(engine, plan)
-            session = self._session(plan, engine, room)
-            before, room.session = room.session, session
-            if before is not None:
-                before.end()
-            room.feed.language, room.feed.engine = plan.language, engine.name
-            room.note_audio()
-            # The room stays open until the last final is out, whoever has left by then.
-            room.users += 1
-            self._tasks.create_task(self._run_in_room(room, session))
+            session = self._session(plan, engine, talk)
+            self._begin(room, session, lambda: self._talk(room, session, talk))
             try:
                 yield session
             finally:
                 session.end()
+
+    def _begin(self, room: Room, session: Session, work: Work) -> None:
+        before, room.session = room.session, session
+        if before is not None:
+            before.end()
+        room.feed.language, room.feed.engine = session.plan.language, session.engine
+        room.note_audio()
+        # The room stays open until the last final is out, whoever has left by then.
+        room.users += 1
+        self._keep(self._tasks.create_task(self._run_in_room(room, session, work)))
+
+    def _keep(self, talk: asyncio.Task[None]) -> None:
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
+
+    @asynccontextmanager
+    async def attend(self, name: RoomName, plan: SessionPlan, position: int) -> AsyncIterator[Hold]:
+        """Open a talk whose source numbers its sound, or go on with it in its last one's place.
+
+        `Hold.intake.received` says from which of the source's frames on sound is wanted. Leaving
+        the context without `Hold.end` keeps the talk for `Limits.linger_s` seconds.
+
+        Raises:
+            RoomBusy, NoEngine, Stopping, ServerFull, StoreFailed: see `speak`.
+        """
+        async with self.enter(name) as room:
+            async with room.door:
+                intake = await self._intake(room, plan, position)
+                hold = intake.take_over()
+                room.note_audio()
+            try:
+                yield hold
+            finally:
+                intake.leave(hold)
+
+    async def _intake(self, room: Room, plan: SessionPlan, position: int) -> Intake:
+        self._refuse_if_stopping()
+        intake = room.intake
+        if intake and intake.session.plan.session == plan.session:
+            if _goes_on(intake, plan.rate_hz, position):
+                return intake
+            intake.session.end()
+            await intake.over()
+        past = await self.plugs.recorder.past(room.name, plan.session)
+        self._refuse_if_busy(room)
+        position = max(position, source_frame(past.end_frame, plan.rate_hz))
+        plan = replace(plan, room=room.name, first_frame=session_frame(position, plan.rate_hz))
+        plan = _planned(plan, room.settings)
+        engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan, past)
+        check_options(engine, plan)
+        session = self._session(plan, engine, talk, past)
+        intake = room.intake = Intake(session, plan.rate_hz, position)
+        self._begin(room, session, lambda: self._numbered_talk(room, intake, talk))
+        return intake
+
+    async def _engine_or_tell(self, room: Room, language: Language) -> Engine:
+        try:
+            return self.engine_for(language)
+        except NoEngine as error:
+            await room.tell(RoomState("failed", error.message))
+            raise
 
     async def set_up(self, name: RoomName, settings: RoomSettings) -> None:
         """Set everything for a room anew; a talk that goes on there goes on by it.
@@ -313,37 +378,54 @@ class Rooms:
         if self.stopping:
             raise Stopping("The server is about to restart; please connect again in a moment.")
 
-    def _session(self, plan: SessionPlan, engine: Engine, sink: Sink) -> Session:
+    def _session(
+        self, plan: SessionPlan, engine: Engine, sink: Sink, past: SessionPast | None = None
+    ) -> Session:
         if len(self._sessions) >= self._limits.sessions:
             raise ServerFull(
                 f"{self._limits.sessions} sessions are running, which is the limit here; "
                 "wait for one to end."
             )
-        session = Session(plan, engine, self.plugs.make_gate() if engine.gated else None, sink)
+        gate = self.plugs.make_gate() if engine.gated else None
+        session = Session(plan, engine, gate, sink, past=past)
         self._sessions.add(session)
         return session
 
-    async def _run_in_room(self, room: Room, session: Session) -> None:
+    async def _run_in_room(self, room: Room, session: Session, work: Work) -> None:
         try:
-            await self._supervised(session, self._talk(room, session))
+            await self._supervised(session, work)
         finally:
             if room.session is session:
                 room.session = None
             room.counts.withheld_words += session.withheld_words
             self._leave(room)
 
-    async def _talk(self, room: Room, session: Session) -> None:
-        plan = session.plan
-        await room.change(StateChange("session_started", plan.session, plan.language))
+    async def _talk(self, room: Room, session: Session, talk: Talk) -> None:
+        await talk.begin()
         await session.run()
-        await room.change(StateChange("session_ended", plan.session))
+        await talk.end()
         if room.session is session and session.failure is None:
             await room.tell(RoomState("idle"))
 
-    async def _supervised(self, session: Session, work: Coroutine[None, None, None]) -> None:
+    async def _numbered_talk(self, room: Room, intake: Intake, talk: Talk) -> None:
+        """Run a talk whose source may come back, here or to the process after this one."""
+        session = intake.session
+        last_line: Saving | None = None
+        try:
+            await talk.begin()
+            async with beside(intake.end_when_left(self._limits.linger_s)):
+                await session.run()
+            if intake.is_ended or not self.stopping:
+                last_line = await talk.end()
+        finally:
+            intake.close(last_line)
+        if room.session is session and session.failure is None:
+            await room.tell(RoomState("idle"))
+
+    async def _supervised(self, session: Session, work: Work) -> None:
         """Run a session's work; a bug or a full store in one never ends the others."""
         try:
-            await work
+            await work()
         except ParolaError as error:
             logger.warning("session %s: %s: %s", session.plan.session, error.code, error.message)
             session.fail(error)
@@ -379,7 +461,7 @@ class Rooms:
         engine = self.engine_for(plan.language)
         check_options(engine, plan)
         session = self._session(plan, engine, sink)
-        task = self._tasks.create_task(self._supervised(session, session.run()))
+        task = self._tasks.create_task(self._supervised(session, session.run))
         try:
             yield session
         finally:
@@ -426,6 +508,8 @@ class Rooms:
             async with asyncio.timeout(within_s):
                 for session in running:
                     await session.stopped()
+                if self._talks:
+                    await asyncio.wait(self._talks)
                 await self.plugs.recorder.settled()
         except TimeoutError:
             logger.warning("stopped before every final was out")
@@ -444,3 +528,11 @@ def _planned(plan: SessionPlan, settings: RoomSettings) -> SessionPlan:
         terms=settings.terms,
         replacements=settings.replacements,
     )
+
+
+def _goes_on(intake: Intake, rate_hz: int, position: int) -> bool:
+    """Return whether a source that comes back can go on in the session it had."""
+    session = intake.session
+    if session.failure or rate_hz != intake.rate_hz or position > intake.received:
+        return False
+    return intake.is_ended or not session.is_ending

@@ -9,19 +9,25 @@ from typing import Protocol
 from parola.audio.gate import Gate
 from parola.audio.pcm import level_dbfs
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
-from parola.domain.errors import BadAudio, EngineFailed, ParolaError
+from parola.domain.errors import BadAudio, EngineFailed, ParolaError, Stopping
+from parola.domain.log import SessionPast
 from parola.domain.replacements import Replacer
 from parola.domain.room_settings import Replacement
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
 from parola.domain.vocabulary import Language
 from parola.live.backlog import Backlog
+from parola.live.belief import believable
 from parola.live.beside import beside
 from parola.live.evidence import Evidence
 from parola.live.retries import Retries
 from parola.ports import Engine, EngineStream, RoomState, StreamRequest
 
 logger = logging.getLogger(__name__)
+
+STALL_S = 30.0
+"""An engine that says nothing for this long, while audio waits for its text, is given up. Engines
+settle silence within seconds; the longest second pass of a slow one takes some twelve."""
 
 SLOW_START_S = 1.5
 """A stream that is not open by then is told as trouble, though it may open yet."""
@@ -33,6 +39,9 @@ class Saved(Protocol):
     @property
     def durable(self) -> bool:
         """Whether it would survive a crash now."""
+
+    async def kept(self) -> None:
+        """Wait until it is durable."""
 
 
 class Sink(Protocol):
@@ -82,7 +91,10 @@ class Session:
         gate: Gate | None,
         sink: Sink,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        past: SessionPast | None = None,
+        stall_s: float = STALL_S,
     ) -> None:
+        """Begin at the plan's first frame, after what the log holds of the session already."""
         self.plan = plan
         self._engine = engine
         self._renewal: tuple[SessionPlan, Engine] | None = None
@@ -90,12 +102,21 @@ class Session:
         self._sink = sink
         self._sleep = sleep
         self._evidence = Evidence(gate) if gate else None
-        self._assembler = SegmentAssembler(plan.session, plan.language, engine.name)
+        self._assembler = SegmentAssembler(
+            plan.session,
+            plan.language,
+            engine.name,
+            segments=past.segments if past else 0,
+            final_until=past.end_frame if past else 0,
+        )
+        self._stall_s = stall_s
+        self._events = 0
         self._replacer = Replacer(plan.replacements)
         self._backlog = Backlog(plan.first_frame)
         self._fed = plan.first_frame
         self._newest = b""
         self._sent = plan.first_frame
+        self._stream_frame = plan.first_frame
         self._end_sent = False
         self._ending = False
         self._failure: ParolaError | None = None
@@ -152,16 +173,28 @@ class Session:
             BadAudio: an odd number of bytes; nothing of them is taken.
             EngineFailed: the engine broke for good; the message says why.
             NoEngine: no engine knows the language.
+            Stopping: the session takes no more audio.
         """
-        if len(pcm) % FRAME_BYTES:
-            raise BadAudio(
-                f"{len(pcm)} bytes are not whole 16-bit samples; send an even number of bytes."
-            )
-        while self._backlog.is_full and not self._failure:
+        refuse_half_frames(pcm)
+        await self.room_for_more()
+        self.accept(pcm)
+
+    async def room_for_more(self) -> None:
+        """Wait while two minutes are waiting.
+
+        Raises:
+            ParolaError: the session takes no more audio, see `feed`.
+        """
+        while self._backlog.is_full and not self._failure and not self._done.is_set():
             self._space.clear()
             await self._space.wait()
         if self._failure:
             raise self._failure
+        if self._ending or self._done.is_set():
+            raise Stopping("This session takes no more sound; connect again to go on.")
+
+    def accept(self, pcm: bytes) -> None:
+        """Take audio at once, of whole frames, for which there was room."""
         chunk = AudioChunk(self._fed, pcm)
         self._fed, self._newest = chunk.end_frame, pcm
         self._take(self._gate.add(chunk) if self._gate else [chunk])
@@ -210,6 +243,16 @@ class Session:
         await self._done.wait()
         if self._failure:
             raise self._failure
+
+    async def saved(self) -> None:
+        """Wait until `run` has returned and all its text is durably in the log.
+
+        Raises:
+            EngineFailed: the engine broke for good before the end.
+        """
+        await self.finished()
+        if self._last_saving:
+            await self._last_saving.kept()
 
     def _take(self, chunks: list[AudioChunk]) -> None:
         for chunk in chunks:
@@ -270,9 +313,14 @@ class Session:
             plan.rate_hz,
         )
         opened = asyncio.Event()
-        async with beside(self._tell_if_slow(opened)), self._engine.open(request) as stream:
+        async with (
+            beside(self._tell_if_slow(opened)),
+            beside(self._give_up_if_stalled()),
+            self._engine.open(request) as stream,
+        ):
             opened.set()
             self._retries.opened()
+            self._stream_frame = request.first_frame
             self._sent, self._end_sent = request.first_frame, False
             try:
                 async with beside(self._send(stream)):
@@ -283,6 +331,22 @@ class Session:
                 settled = self._backlog.rewind_frame - request.first_frame
                 self._retries.ended(self._sent - request.first_frame, settled)
         self._settle(self._backlog.end_frame)
+
+    async def _give_up_if_stalled(self) -> None:
+        """Look for a life sign once per `stall_s`, while there is anything to wait for.
+
+        Raises:
+            EngineFailed: there was none.
+        """
+        while True:
+            events, waited = self._events, self._is_waiting
+            await asyncio.sleep(self._stall_s)
+            if waited and self._is_waiting and events == self._events:
+                raise EngineFailed(f"{self._engine.name} has said nothing for {self._stall_s:g} s.")
+
+    @property
+    def _is_waiting(self) -> bool:
+        return self.lag_frames > 0 or self._end_sent
 
     async def _tell_if_slow(self, opened: asyncio.Event) -> None:
         try:
@@ -308,12 +372,14 @@ class Session:
 
     async def _read(self, stream: EngineStream) -> None:
         async for event in stream:
+            self._events += 1
             if isinstance(event, Settled):
                 self._settle(event.end_frame)
             else:
                 await self._hear(event)
 
     async def _hear(self, hypothesis: Hypothesis) -> None:
+        hypothesis = believable(hypothesis, self._stream_frame, self._sent)
         weighed = self._evidence.weigh(hypothesis) if self._evidence else hypothesis
         segment = self._assembler.add(weighed)
         if segment is not None:
@@ -347,6 +413,18 @@ class Session:
     async def _change_state(self, state: RoomState) -> None:
         self._state = state
         await self._sink.tell(state)
+
+
+def refuse_half_frames(pcm: bytes) -> None:
+    """Do nothing, if the bytes are whole frames.
+
+    Raises:
+        BadAudio: they are not: half a sample would turn all that follows into noise.
+    """
+    if len(pcm) % FRAME_BYTES:
+        raise BadAudio(
+            f"{len(pcm)} bytes are not whole 16-bit samples; send an even number of bytes."
+        )
 
 
 async def acknowledgements(

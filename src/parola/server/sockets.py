@@ -7,13 +7,12 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 
-from parola.audio.pcm import Resampler
-from parola.domain.audio import FRAME_BYTES, RATE_HZ
 from parola.domain.errors import BadMessage, BadRoomName, ParolaError
 from parola.domain.vocabulary import RoomName, language_tag, room_name
 from parola.live.beside import beside
 from parola.live.feed import View
-from parola.live.rooms import Rooms
+from parola.live.intake import Hold, Intake
+from parola.live.rooms import Room, Rooms
 from parola.live.session import Session, SessionPlan, acknowledgements
 from parola.live.troubles import troubles
 from parola.server.deps import Services, close_code, services
@@ -144,48 +143,38 @@ async def _take_numbered(
     start = messages.read_source_message(first)
     if isinstance(start, messages.End):
         raise BadMessage('A source says {"type":"start",…} before {"type":"end"}.')
-    resampler = Resampler(start.rate_hz)
-    clock = _SourceClock(start)
-    plan = SessionPlan(
-        start.session,
-        start.language,
-        clock.first_frame,
-        options=start.engine_options,
-        rate_hz=start.rate_hz,
-    )
-    async with rooms.enter(name) as room, rooms.speak(name, plan) as session:
-        await _say(socket, messages.ready_message(start.session, start.position))
+    options = start.engine_options
+    plan = SessionPlan(start.session, start.language, options=options, rate_hz=start.rate_hz)
+    async with rooms.enter(name) as room, rooms.attend(name, plan, start.position) as hold:
+        await _say(socket, messages.ready_message(start.session, hold.intake.received))
         async with (
-            beside(_acknowledge(socket, session, clock)),
-            beside(_tell_trouble(socket, session)),
+            beside(_acknowledge(socket, hold.intake)),
+            beside(_tell_trouble(socket, hold.session)),
         ):
-            async for frame in frames:
-                room.note_audio()
-                if isinstance(frame, bytes):
-                    clock.note(frame)
-                    await session.feed(resampler.feed(frame))
-                elif isinstance(messages.read_source_message(frame), messages.End):
-                    await session.feed(resampler.flush())
-                    clock.end()
-                    await _bring_home(rooms, session)
-                    break
-                else:
-                    raise BadMessage('A socket carries one session; "start" came twice.')
-        if session.is_ending:
-            await _say(socket, messages.ack_message(clock.safe_position(session)))
+            ended = await _take_all(frames, room, hold)
+        if ended:
+            await _say(socket, messages.ack_message(hold.intake.safe_position))
             await socket.close()
 
 
-async def _bring_home(rooms: Rooms, session: Session) -> None:
-    """Wait until the last final is out and saved."""
-    session.end()
-    await session.finished()
-    await rooms.plugs.recorder.settled()
+async def _take_all(frames: AsyncIterator[bytes | str], room: Room, hold: Hold) -> bool:
+    """Take a source's sound until it goes; return whether it has ended, and all text is saved."""
+    async for frame in frames:
+        room.note_audio()
+        if isinstance(frame, bytes):
+            await hold.feed(frame)
+        elif isinstance(messages.read_source_message(frame), messages.End):
+            hold.end()
+            await hold.intake.saved()
+            return True
+        else:
+            raise BadMessage('A socket carries one session; "start" came twice.')
+    return False
 
 
-async def _acknowledge(socket: WebSocket, session: Session, clock: "_SourceClock") -> None:
-    async for _ in acknowledgements(session, ACK_EVERY_S):
-        await _say(socket, messages.ack_message(clock.safe_position(session)))
+async def _acknowledge(socket: WebSocket, intake: Intake) -> None:
+    async for _ in acknowledgements(intake.session, ACK_EVERY_S):
+        await _say(socket, messages.ack_message(intake.safe_position))
 
 
 async def _tell_trouble(socket: WebSocket, session: Session) -> None:
@@ -196,35 +185,6 @@ async def _tell_trouble(socket: WebSocket, session: Session) -> None:
 async def _until_failed(session: Session) -> None:
     async for _ in troubles(session, ACK_EVERY_S):
         pass
-
-
-class _SourceClock:
-    """Counts a source's own frames, whatever its rate, beside the session's."""
-
-    def __init__(self, start: messages.Start) -> None:
-        self._start = start
-        self._bytes = 0
-        self._ended = False
-        self.first_frame = start.position * RATE_HZ // start.rate_hz
-        """Where the session's own clock starts."""
-
-    def note(self, pcm: bytes) -> None:
-        """Count what came."""
-        self._bytes += len(pcm)
-
-    def end(self) -> None:
-        """Remember that the session was fed everything that came."""
-        self._ended = True
-
-    def safe_position(self, session: Session) -> int:
-        """Return the source's frame up to which all text is safe, never beyond what it sent."""
-        received = self._start.position + self._bytes // FRAME_BYTES
-        safe = session.durable_frame
-        # The resampler's length is right to one frame only: the end is the end, exactly.
-        if self._ended and safe == session.fed_frame:
-            return received
-        ahead = (safe - self.first_frame) * self._start.rate_hz // RATE_HZ
-        return min(self._start.position + ahead, received)
 
 
 async def _say(socket: WebSocket, frame: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Entry, RoomSummary
+from parola.domain.log import BEGIN_AND_END, Entry, RoomSummary, SessionPast, StateChange
 from parola.domain.room_settings import RoomSettings
 from parola.domain.transcript import Segment
 
@@ -46,6 +46,19 @@ class MemoryLog:
         """Look at every number: a test's logs are short."""
         self._fail_if_told()
         return max(self._rooms.get(room, {}), default=0)
+
+    async def past(self, room: str, session: str) -> SessionPast:
+        """Walk through the whole room: a test's logs are short."""
+        bodies = [entry.body for entry in await self.read(room, limit=10**9)]
+        ours = [body for body in bodies if body.session == session]
+        last = next((body for body in reversed(ours) if isinstance(body, Segment)), None)
+        talk = [b.change for b in ours if isinstance(b, StateChange) and b.change in BEGIN_AND_END]
+        is_open = talk[-1:] == ["session_started"]
+        return (
+            SessionPast(last.number, last.end_frame, is_open)
+            if last
+            else SessionPast(0, 0, is_open)
+        )
 
     async def rooms(self) -> list[RoomSummary]:
         """Count anew on every call: a test's logs are short."""

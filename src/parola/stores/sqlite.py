@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Entry, RoomSummary, StateChange
+from parola.domain.log import BEGIN_AND_END, Entry, RoomSummary, SessionPast, StateChange
 from parola.domain.transcript import Segment, Word
 from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
 from parola.stores.sqlite_room_book import SqliteRoomBook
@@ -103,6 +103,10 @@ class SqliteLog:
         query = "SELECT coalesce(max(number), 0) FROM entries WHERE room = ?"
         return await self._reader.run(lambda db: int(db.execute(query, (room,)).fetchone()[0]))
 
+    async def past(self, room: str, session: str) -> SessionPast:
+        """Two looks into the indexes of a session's segments and changes."""
+        return await self._reader.run(lambda db: _past(db, room, session))
+
     async def rooms(self) -> list[RoomSummary]:
         """Walks the index of times: some 0.1 s for a million entries."""
         query = "SELECT room, count(*), min(at_ms), max(at_ms) FROM entries GROUP BY room"
@@ -151,6 +155,28 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> None:
             f"Entry {entry.number} of room {entry.room!r} is there with other content; "
             "see that only one server writes into the room."
         )
+
+
+def _past(db: sqlite3.Connection, room: str, session: str) -> SessionPast:
+    newest = """
+        SELECT number, at_ms, kind, body FROM entries
+        WHERE room = ? AND session = ? AND kind = 'segment' ORDER BY first_frame DESC LIMIT 1
+    """
+    changes = """
+        SELECT number, at_ms, kind, body FROM entries
+        WHERE room = ? AND session = ? AND kind = 'state' ORDER BY number DESC
+    """
+    segments, end_frame, is_open = 0, 0, False
+    for row in db.execute(newest, (room, session)):
+        body = _entry(room, *row).body
+        if isinstance(body, Segment):
+            segments, end_frame = body.number, body.end_frame
+    for row in db.execute(changes, (room, session)):
+        body = _entry(room, *row).body
+        if isinstance(body, StateChange) and body.change in BEGIN_AND_END:
+            is_open = body.change == "session_started"
+            break
+    return SessionPast(segments, end_frame, is_open)
 
 
 def encode(body: Segment | StateChange) -> str:

@@ -40,6 +40,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX times ON entries (room, at_ms)",
     ),
     ("CREATE TABLE room_settings (room TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",),
+    # Finds where a session stands without reading the whole room.
+    ("CREATE INDEX changes ON entries (room, session, number) WHERE kind = 'state'",),
 )
 """What brings a file from schema version n (`PRAGMA user_version`) to n + 1. Only ever add."""
 

@@ -4,12 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import pytest
 
-from parola.buses.local import LocalBus
 from parola.domain.errors import NoEngine, RoomBusy, ServerFull, Stopping, StoreFailed, TooLarge
 from parola.domain.log import StateChange
 from parola.domain.room_settings import Replacement, RoomSettings
@@ -17,49 +15,17 @@ from parola.domain.terms import Terms
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName, language_tag, room_name
 from parola.engines.scripted import Script, ScriptedEngine, ScriptedStream, marked_audio
-from parola.live.beside import beside, tasks_beside
 from parola.live.feed import View
-from parola.live.recorder import Recorder
-from parola.live.rooms import STALE_S, Limits, Plugs, Rooms
+from parola.live.rooms import STALE_S, Limits, Rooms
 from parola.live.session import SessionPlan
-from parola.ports import Engine, StreamRequest
-from parola.stores.memory import MemoryLog, MemoryRoomBook
+from parola.ports import StreamRequest
+from parola.stores.memory import MemoryLog
+from tests.houses import House, house
 
 MAIN = room_name("main")
 ENGLISH = language_tag("en-US")
 ITALIAN = language_tag("it-IT")
 PLAN = SessionPlan("s", ENGLISH)
-
-
-@dataclass(slots=True)
-class House:
-    """Rooms on memory, with a clock that the test winds."""
-
-    rooms: Rooms
-    log: MemoryLog
-    book: MemoryRoomBook
-    clock: list[float] = field(default_factory=lambda: [0.0])
-
-
-@asynccontextmanager
-async def house(*engines: Engine, limits: Limits | None = None) -> AsyncIterator[House]:
-    log, book, clock = MemoryLog(), MemoryRoomBook(), [1000.0]
-    recorder = Recorder(log)
-    plugs = Plugs(
-        engines=engines or (ScriptedEngine(Script(5)),),
-        make_gate=lambda: None,
-        log=log,
-        book=book,
-        recorder=recorder,
-        bus=LocalBus(),
-        now_ms=lambda: int(clock[0] * 1000),
-        monotonic=lambda: clock[0],
-    )
-    async with asyncio.timeout(20), beside(recorder.run()), tasks_beside() as tasks:
-        rooms = Rooms(plugs, limits or Limits(), tasks)
-        tasks.create_task(rooms.pass_on_failures())
-        yield House(rooms, log, book, clock)
-        await rooms.drain(5.0)
 
 
 async def texts(log: MemoryLog, room: str = MAIN) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from parola.audio.gate import Gate, VoiceDetector
 from parola.domain.audio import RATE_HZ, AudioChunk
-from parola.domain.errors import BadAudio, EngineFailed, NoEngine
+from parola.domain.errors import BadAudio, EngineFailed, NoEngine, Stopping
 from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import Language, language_tag
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
@@ -28,6 +28,10 @@ class Kept:
     """A saving whose test decides when it is durable."""
 
     durable: bool = False
+
+    async def kept(self) -> None:
+        while not self.durable:  # noqa: ASYNC110 - the test sets it
+            await asyncio.sleep(0)
 
 
 @dataclass(slots=True)
@@ -422,3 +426,108 @@ async def test_a_stream_that_ends_by_itself_is_a_break() -> None:
     await talk(engine, marked_audio(range(10)), screen)
     assert engine.opened == 2
     assert screen.words == [str(n) for n in range(10)]
+
+
+class Hostile:
+    """A scripted engine whose first streams do something that no engine should."""
+
+    name = "hostile"
+    gated = False
+
+    def __init__(self, *streams: EngineStream) -> None:
+        self._streams = list(streams)
+        self.opened = 0
+
+    def knows(self, language: Language) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def open(self, request: StreamRequest) -> AsyncIterator[EngineStream]:
+        self.opened += 1
+        if self._streams:
+            yield self._streams.pop(0)
+            return
+        async with ScriptedEngine(Script(5)).open(request) as stream:
+            yield stream
+
+
+class Silent:
+    """A stream that takes everything, and never says or ends anything."""
+
+    async def send(self, chunk: AudioChunk) -> None:
+        pass
+
+    async def end(self) -> None:
+        pass
+
+    async def __aiter__(self) -> AsyncIterator[EngineEvent]:
+        await asyncio.Event().wait()
+        yield Settled(0)
+
+
+class Says(Silent):
+    """A stream that says something as soon as it is asked."""
+
+    def __init__(self, *events: EngineEvent) -> None:
+        self._events = events
+
+    async def __aiter__(self) -> AsyncIterator[EngineEvent]:
+        for event in self._events:
+            yield event
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        Silent(),
+        Says(Hypothesis("from the future", 0, 10**9, True)),
+        Says(Hypothesis("backwards", 4 * RATE_HZ, 0, True)),
+        Says(Settled(10**9)),
+    ],
+    ids=["stalls", "future", "backwards", "settles all"],
+)
+async def test_an_engine_that_stalls_or_talks_garbage_costs_nothing_but_time(
+    stream: EngineStream,
+) -> None:
+    """A new stream hears the same audio again: nothing invented, nothing lost, nothing twice."""
+    screen, engine = Screen(), Hostile(stream)
+    session = Session(SessionPlan("s", ENGLISH), engine, None, screen, no_sleep, stall_s=0.02)
+    async with beside(session.run()):
+        await session.feed(marked_audio(range(12)))
+        session.end()
+        await session.saved()
+    assert engine.opened == 2
+    assert screen.words == [str(n) for n in range(12)]
+
+
+async def test_a_quiet_source_is_no_stalled_engine() -> None:
+    """Where nothing waits for its text there is nothing to be impatient about."""
+    screen, engine = Screen(), Hostile()
+    session = Session(SessionPlan("s", ENGLISH), engine, None, screen, no_sleep, stall_s=0.005)
+    async with beside(session.run()):
+        await session.feed(marked_audio(range(5)))
+        await asyncio.sleep(0.05)
+        session.end()
+        await session.finished()
+    assert engine.opened == 1
+
+
+async def test_nobody_waits_for_a_session_that_is_gone() -> None:
+    """A source in front of a full backlog hears when the session was ended under it."""
+    session = Session(SessionPlan("s", ENGLISH), Hostile(Silent()), None, Screen(), no_sleep)
+    async with beside(session.run()):
+        while session.lag_frames < 120 * RATE_HZ:
+            await session.feed(bytes(2 * RATE_HZ))
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(session.room_for_more())
+            await asyncio.sleep(0)
+            tasks.create_task(_cancel_soon(waiting, session))
+    with pytest.raises(Stopping):
+        await session.room_for_more()
+
+
+async def _cancel_soon(waiting: asyncio.Task[None], session: Session) -> None:
+    assert not waiting.done()
+    waiting.cancel()
+    session.end()

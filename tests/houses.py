@@ -1,0 +1,80 @@
+"""Rooms on memory for tests: no sockets, no disk, and a power switch."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from parola.buses.local import LocalBus
+from parola.domain.log import Entry, RoomSummary, SessionPast
+from parola.engines.scripted import Script, ScriptedEngine
+from parola.live.beside import beside, tasks_beside
+from parola.live.recorder import Recorder
+from parola.live.rooms import Limits, Plugs, Rooms
+from parola.ports import Engine, Log
+from parola.stores.memory import MemoryLog, MemoryRoomBook
+
+
+class PowerSwitch:
+    """A log's plug: once it is off, nothing the process still does reaches the log."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.is_off = False
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        if self.is_off:
+            await asyncio.get_running_loop().create_future()
+        await self._log.append(entries)
+
+    async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
+        return await self._log.read(room, after, limit)
+
+    async def last_number(self, room: str) -> int:
+        return await self._log.last_number(room)
+
+    async def past(self, room: str, session: str) -> SessionPast:
+        return await self._log.past(room, session)
+
+    async def rooms(self) -> list[RoomSummary]:
+        return await self._log.rooms()
+
+
+@dataclass(slots=True)
+class House:
+    """Rooms on memory, with a clock that the test winds."""
+
+    rooms: Rooms
+    log: MemoryLog
+    book: MemoryRoomBook
+    clock: list[float]
+
+
+@asynccontextmanager
+async def house(
+    *engines: Engine,
+    limits: Limits | None = None,
+    log: MemoryLog | None = None,
+    is_killed: bool = False,
+) -> AsyncIterator[House]:
+    """Open rooms; at the end they are drained, or the power is cut (`is_killed`)."""
+    log, book, clock = log or MemoryLog(), MemoryRoomBook(), [1000.0]
+    switch = PowerSwitch(log)
+    recorder = Recorder(switch)
+    plugs = Plugs(
+        engines=engines or (ScriptedEngine(Script(5)),),
+        make_gate=lambda: None,
+        log=switch,
+        book=book,
+        recorder=recorder,
+        bus=LocalBus(),
+        now_ms=lambda: int(clock[0] * 1000),
+        monotonic=lambda: clock[0],
+    )
+    async with asyncio.timeout(20), beside(recorder.run()), tasks_beside() as tasks:
+        rooms = Rooms(plugs, limits or Limits(), tasks)
+        tasks.create_task(rooms.pass_on_failures())
+        yield House(rooms, log, book, clock)
+        switch.is_off = is_killed
+        if not is_killed:
+            await rooms.drain(5.0)
