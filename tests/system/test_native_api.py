@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from parola.engines.scripted import BLOCK_FRAMES, marked_audio
 from tests.audio_files import tone, wav
 from tests.servers import RunningServer, serving
+from tests.speakers import Source
 from tests.system.talks import (
     audio_url,
     cut,
@@ -283,26 +284,21 @@ async def test_any_rate_gives_the_same_words(scripted: RunningServer, rate: int)
 
 
 async def test_a_session_goes_on_where_it_broke_off(scripted: RunningServer) -> None:
-    """The same session, sent again from an acknowledged position: every word once."""
-    session = "6f1fdf0e-5d6d-4e6c-9d4e-111111111111"
-    async with connect(audio_url(scripted, "resumed")) as source:
-        await source.send(start_message(session=session))
-        for piece in cut(marked_audio(range(25)), [3200]):
-            await source.send(piece)
+    """A source that comes back goes on in the same talk: every word once, cut as if unbroken."""
+    source = Source("resumed")
+    async with source.connected(scripted) as socket:
+        await source.say(socket, 25)
         async with viewer(scripted, "resumed") as display:
             await read_words(display, 20)
-        source.transport.abort()
-    start = 20 * BLOCK_FRAMES
-
-    async def last_sentence_is_out() -> bool:
-        return (await kept(scripted, "resumed")) == numbers(0, 25)
-
-    await until(last_sentence_is_out)
-    said = await speak_safely(
-        scripted, "resumed", marked_audio(range(20, 35)), session=session, position=start
-    )
-    assert said[0] == {"type": "ready", "session": session, "position": start}
-    assert said[-1]["position"] == 35 * BLOCK_FRAMES
+        socket.transport.abort()
+    async with source.connected(scripted) as socket:
+        await source.say(socket, 35)
+        await source.end(socket)
+    assert source.safe == 35
+    assert await kept(scripted, "resumed") == numbers(0, 35)
+    url = f"{scripted.url}/api/rooms/resumed/transcript.json"
+    talks = httpx.get(url).json()["sessions"]
+    assert [len(talk["segments"]) for talk in talks] == [4]
 
 
 @pytest.mark.parametrize(
