@@ -19,7 +19,7 @@ async function* speech(pcm, ends, over) {
   if (!ends) await over;
 }
 
-/** Takes `{url, language, ends, patience_s}` and the samples; tells how it went. */
+/** Takes `{url, language, ends, enough, patience_s}` and the samples; tells how it went. */
 export const play = async (test, pcm, credentials) => {
   const client = new sdk.TranscribeStreamingClient({
     region: "eu-west-1",
@@ -42,6 +42,7 @@ export const play = async (test, pcm, credentials) => {
         if (result.IsPartial) went.partials += 1;
         else went.finals.push(result.Alternatives[0].Transcript);
       }
+      if (test.enough && went.finals.length >= test.enough) break;
     }
     return false;
   };

@@ -46,6 +46,9 @@ class Case:
     ends: bool = True
     """Whether the client ends its stream after the audio; else it waits to be told something."""
 
+    enough: int = 0
+    """How many finals JavaScript's client waits for, where it does not end; 0: all that come."""
+
     patience_s: float = 40.0
     """After this it hangs."""
 

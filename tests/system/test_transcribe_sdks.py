@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import wave
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
@@ -15,18 +14,18 @@ import pytest_asyncio
 
 from parola.audio.gate import Gate, SileroDetector
 from parola.domain.transcript import Segment
-from parola.domain.vocabulary import Language, language_tag
+from parola.domain.vocabulary import language_tag
 from parola.engines.pocketsphinx import PocketSphinxEngine
-from parola.engines.scripted import ScriptedEngine, marked_audio
+from parola.engines.scripted import marked_audio
 from parola.live.beside import beside
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, RoomState
 from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
-from parola.transcribe_api.faults import CAP, CONFLICT, LIMIT, RAMP, Fault, Scenario, read_header
+from parola.transcribe_api.faults import read_header
 from parola.transcribe_api.serving import open_transcribe_api
-from parola.wire.transcribe import IDLE_TIMEOUT
 from tests.sdks.run import COMMANDS, Case, Sdk, Went, is_here, need, sdks
+from tests.sdks.stage import EXCEPTIONS, HANGS, SILENT, Scripted, Wanted, reference, sound
 from tests.unit.transcribe_api.callers import KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,23 +39,6 @@ H2C = "node h2c"
 """Node again, over plain HTTP/2."""
 
 EVERY = pytest.mark.parametrize("name", COMMANDS)
-
-
-class Scripted(ScriptedEngine):
-    """Leaves English to the real recogniser."""
-
-    def knows(self, language: Language) -> bool:
-        return language != "en-US"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted(Scenario):
-    """Lets a test say what goes wrong next, for clients that can send no header."""
-
-    next: list[Fault] = field(default_factory=list)
-
-    def for_stream(self, number: int) -> tuple[Fault, ...]:
-        return tuple(self.next)
 
 
 @dataclass(slots=True)
@@ -108,20 +90,6 @@ async def endpoint(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[En
                 folder,
                 ca,
             )
-
-
-def sound(recordings: Path, name: str) -> bytes:
-    """Return a recording's samples."""
-    with wave.open(str(recordings / name)) as file:
-        assert file.getframerate() == 16_000
-        frames: bytes = file.readframes(file.getnframes())
-        return frames
-
-
-def reference(recordings: Path, name: str) -> str:
-    """Return what is said in a recording."""
-    lines = (recordings / "manifest.tsv").read_text(encoding="utf-8").splitlines()
-    return next(line.split("\t")[4] for line in lines if line.startswith(name))
 
 
 @dataclass(slots=True)
@@ -209,17 +177,6 @@ async def provoke(endpoint: Endpoint, name: str, fault: str) -> Went:
     return await endpoint.clients[name].play(case)
 
 
-EXCEPTIONS = {
-    "idle": ("BadRequestException", IDLE_TIMEOUT),
-    "cap": ("LimitExceededException", CAP),
-    "limit": ("LimitExceededException", LIMIT),
-    "ramp": ("LimitExceededException", RAMP),
-    "conflict": ("ConflictException", CONFLICT),
-    "exception=InternalFailureException": ("InternalFailureException", "unknown error"),
-    "exception=ServiceUnavailableException": ("ServiceUnavailableException", "unknown error"),
-}
-"""What the service's model has, by fault; with what is said."""
-
 MODELS = {
     "amazon-transcribe": "amazon_transcribe.exceptions.",
     "aws-sdk": "aws_sdk_transcribe_streaming.models.",
@@ -239,8 +196,6 @@ async def test_every_exception_is_the_clients_own(endpoint: Endpoint, name: str,
         assert says in went.message
         assert went.finals == []
 
-
-SILENT, HANGS = "ends silently", "hangs"
 
 BREAKS: Mapping[str, Mapping[str, set[str]]] = {
     "close@0.5": {
