@@ -1,4 +1,4 @@
-"""What the tests of the official clients share: an endpoint that does what is wanted, and speech."""
+"""What the tests of the official clients share: speech, and an endpoint that does as it is told."""
 
 import wave
 from dataclasses import dataclass, field
