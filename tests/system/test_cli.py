@@ -384,6 +384,8 @@ def test_doctor_finds_nothing_missing_here(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout
     # A busy computer is warned of: how fast this one is, is not for a test to say.
     assert re.search(r"(ok|warn) +engine +\d+ words", run.stdout), run.stdout
+    # Nobody calls AWS because credentials happen to lie around.
+    assert re.search(r"ok +amazon +not asked for", run.stdout), run.stdout
     assert not list(tmp_path.iterdir())
 
 

@@ -261,10 +261,22 @@ def _translated() -> Iterator[None]:
         yield
     except exceptions.ProfileNotFound as error:
         raise hopeless(f"{error}. Choose one that `aws configure list-profiles` names.") from None
-    except (exceptions.HTTPClientError, exceptions.MetadataRetrievalError) as error:
-        raise EngineFailed(f"Where AWS credentials come from does not answer: {error}") from error
     except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-        raise hopeless(
-            f"AWS credentials cannot be had: {str(error).rstrip('.')}. Try `aws sts "
-            "get-caller-identity`, which uses the same ones, or run `aws sso login`."
-        ) from error
+        silent = (exceptions.HTTPClientError, exceptions.MetadataRetrievalError)
+        # A container's silence comes wrapped in the error for every lack of credentials.
+        if isinstance(error, silent) or isinstance(error.__context__, silent):
+            said = f"Where AWS credentials come from does not answer: {error}"
+            raise EngineFailed(said) from error
+        raise _cannot_be_had(error) from error
+    except RuntimeError as error:
+        # botocore's class for credentials that were renewed and are still too old (1.44.5).
+        if "expired" not in str(error):
+            raise
+        raise _cannot_be_had(error) from error
+
+
+def _cannot_be_had(error: Exception) -> ParolaError:
+    return hopeless(
+        f"AWS credentials cannot be had: {str(error).rstrip('.')}. Try `aws sts "
+        "get-caller-identity`, which uses the same ones, or run `aws sso login`."
+    )
