@@ -9,18 +9,18 @@ from pathlib import Path
 
 from pocketsphinx import Decoder
 
-from parola.audio.gate import Gate, GateSettings, SileroDetector
+from parola.audio.gate import Gate, GateSettings
+from parola.audio.silero import SileroDetector
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_frames
 from parola.domain.transcript import Hypothesis, Word
 from parola.domain.vocabulary import Language
 from parola.engines.pocketsphinx_recogniser import Decoders, PocketSphinxRecogniser
+from parola.live.calibration import threshold_for
+from parola.live.evidence import Evidence
 from parola.ports import EngineEvent, StreamRequest
 
 CHUNK = to_frames(0.1)
 """Frames: audio comes in chunks of 100 ms, as from a microphone."""
-
-EVIDENCE = 8
-"""Windows of sure speech (of 32 ms) without which Parola shows nothing of a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ class _Session:
 
     def __init__(self, gate: Gate, decoders: Decoders) -> None:
         self._gate = gate
+        self._evidence = Evidence(gate.speech, threshold_for("pocketsphinx"))
         request = StreamRequest(Language("en-US"), "bench")
         self._recogniser = PocketSphinxRecogniser(decoders, request)
         self._now_s = 0.0
@@ -152,9 +153,10 @@ class _Session:
         last = self._guesses[-1][1] if self._guesses else ()
         live = [w for w in last if w.start_frame + w.end_frame < 2 * guess.end_frame]
         self._live.text += " ".join(["", *(w.text for w in live)])
-        if self._gate.sure_windows(guess.first_frame, guess.end_frame) >= EVIDENCE:
-            self._both.text += " " + guess.text
-            self._time(guess)
+        shown = self._evidence.weigh(guess).shown
+        if shown.text:
+            self._both.text += " " + shown.text
+            self._time(shown)
         self._guesses.clear()
 
     def _time(self, final: Hypothesis) -> None:

@@ -17,7 +17,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from parola import __version__
 from parola.audio.decode import probe
-from parola.audio.gate import Gate, SileroDetector
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
 from parola.buses.local import LocalBus
 from parola.domain.errors import NoEngine, StoreFailed
 from parola.domain.vocabulary import language_tag

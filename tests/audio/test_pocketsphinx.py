@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parola.audio.gate import Gate, SileroDetector
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
 from parola.domain.audio import FRAME_BYTES, AudioChunk, to_frames
 from parola.domain.errors import EngineFailed, NoEngine
 from parola.domain.transcript import Hypothesis, Settled, Word

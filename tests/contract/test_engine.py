@@ -8,7 +8,8 @@ from functools import cache
 import pytest
 
 from parola.audio.decode import decode
-from parola.audio.gate import Gate, SileroDetector
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
 from parola.domain.audio import RATE_HZ, AudioChunk, to_frames
 from parola.domain.transcript import Hypothesis, Settled
 from parola.domain.vocabulary import language_tag

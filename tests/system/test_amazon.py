@@ -10,6 +10,7 @@ import pytest
 
 from parola.audio.gate import Gate, GateSettings
 from parola.domain.errors import NoEngine
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag
 from parola.engines.amazon import AmazonEngine
@@ -58,6 +59,9 @@ class Screen:
     async def show(self, segment: Segment) -> None:
         if segment.is_final:
             self.finals.append(segment)
+
+    async def withhold(self, withheld: Withheld) -> None:
+        pass
 
     async def tell(self, state: RoomState) -> None:
         self.told.append(state)

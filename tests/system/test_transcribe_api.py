@@ -19,7 +19,8 @@ from uuid import uuid4
 import pytest
 import websockets
 
-from parola.audio.gate import Gate, SileroDetector
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
 from parola.domain.errors import NoEngine
 from parola.domain.vocabulary import Language
 from parola.engines.scripted import Script, ScriptedEngine, marked_audio

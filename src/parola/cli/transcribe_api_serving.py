@@ -12,7 +12,8 @@ from pathlib import Path
 
 import typer
 
-from parola.audio.gate import Gate, SileroDetector
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
 from parola.cli.outcome import MISSING, USAGE, CommandError
 from parola.cli.ports import port_trouble
 from parola.cli.serving import log_to_stderr

@@ -14,7 +14,8 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from parola.audio.decode import probe
-from parola.audio.gate import Gate, SileroDetector
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
 from parola.cli.outcome import USAGE, CommandError
 from parola.cli.output import format_of, whole_file
 from parola.cli.screen import Screen
@@ -22,7 +23,7 @@ from parola.cli.serving import log_to_stderr
 from parola.domain.audio import RATE_HZ, to_seconds
 from parola.domain.captions import WRITERS
 from parola.domain.errors import NoEngine
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Body, Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
 from parola.live.beside import beside
@@ -70,6 +71,9 @@ class Told:
     async def show(self, segment: Segment) -> None:
         """Hand the segment on."""
         self._on_segment(segment)
+
+    async def withhold(self, withheld: Withheld) -> None:
+        """Say nothing: a file holds what was said."""
 
     async def tell(self, state: RoomState) -> None:
         """Say nothing: warnings go to the log."""
@@ -247,7 +251,7 @@ class _FileWriter:
         """Write the rest."""
         self._write(self._writer.end())
 
-    def _enter(self, body: Segment | StateChange) -> None:
+    def _enter(self, body: Body) -> None:
         self._number += 1
         entry = Entry(self._room, self._number, time.time_ns() // 1_000_000, body)
         self._write(self._writer.add(entry))

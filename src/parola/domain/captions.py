@@ -54,6 +54,7 @@ def segment_fields(segment: Segment, number: int | None, at: str | None) -> dict
                 "end_s": to_seconds(word.end_frame),
                 "confidence": _finite(word.confidence),
                 "stable": word.stable,
+                **({"doubtful": True} if word.doubtful else {}),
             }
             for word in segment.words
         ],

@@ -18,7 +18,7 @@ from itertools import accumulate
 from unicodedata import combining
 
 from parola.domain.audio import RATE_HZ
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
 
 LINE_CHARACTERS = 37
@@ -114,6 +114,8 @@ class Sessions:
             if body.change == "session_started":
                 self.started_ms.setdefault(body.session, entry.at_ms)
                 self.languages.setdefault(body.session, body.value)
+            return None
+        if isinstance(body, Withheld):
             return None
         if self._only not in {None, body.session} or not shown_text(body.text):
             return None

@@ -21,6 +21,31 @@ class StateChange:
     """The language, for `language` and `session_started`."""
 
 
+Reason = Literal["no speech", "too fast", "not confident"]
+"""Why words were withheld: too little speech under them, more letters than can be said in it, or
+too little speech for how unsure the engine is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Words that an engine wrote and nobody was shown; kept so that an operator can look."""
+
+    session: str
+    text: str
+    first_frame: int
+    """On the session's clock, as in a segment."""
+
+    end_frame: int
+    reason: Reason
+    strength: float
+    """The evidence of speech under them, in nats; a clear short word has 30 to 80."""
+
+    engine: str = ""
+
+
+Body = Segment | StateChange | Withheld
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One numbered line of a room's log. Partials are never logged."""
@@ -32,7 +57,7 @@ class Entry:
     at_ms: int
     """Wall-clock time in milliseconds since 1970; strictly increasing within a room."""
 
-    body: Segment | StateChange
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ class Word:
     stable: bool = False
     """The engine promises not to change it any more."""
 
+    doubtful: bool = False
+    """In a final: there is speech under it, but it may be another word."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:

@@ -1,40 +1,123 @@
-"""Decides which hypotheses may be shown: no word without speech under it."""
+"""Decides which hypotheses may be shown: no word without speech under it.
 
-from dataclasses import replace
-from typing import Protocol
+What an engine says of itself is not enough: one that is always sure of itself would pass. What
+the gate heard decides, and the engine's own confidence can only take away (docs/why/007):
 
-from parola.domain.transcript import Hypothesis
-
-SURE_WINDOWS = 8
-"""How many 32 ms windows of sure speech (p ≥ 0.9) a hypothesis needs under it.
-
-Source: measured over 2,000 clips of room sounds, of which 6 pass while single words like "no"
-are kept (docs/why/002-gate-and-two-passes.md).
+- a hypothesis needs a run of sure speech under it;
+- where that run is short, it needs an engine that is confident, if its confidence means anything,
+  and no more letters than a mouth can say in it;
+- every word needs speech under its own span;
+- what is left may still be doubtful, and is marked so.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-class SpeechRecord(Protocol):
+from parola.audio.silero import WINDOW_FRAMES
+from parola.audio.speech_record import Speech
+from parola.domain.audio import RATE_HZ, to_frames
+from parola.domain.log import Reason
+from parola.domain.transcript import Hypothesis, Word
+from parola.live.calibration import Threshold
+
+MARGIN = to_frames(0.16)
+"""How far from a word's span the speech under it may lie: engines' word times are not exact."""
+
+SPARE_S = 0.2
+"""Added to the speech that letters are counted against: soft beginnings and ends of words."""
+
+
+class SpeechEvidence(Protocol):
     """What the gate remembers of where it heard speech."""
 
-    def sure_windows(self, first_frame: int, end_frame: int) -> int:
-        """Return how many windows of sure speech lie in the span."""
+    def under(self, first_frame: int, end_frame: int) -> Speech:
+        """Return the evidence in a span."""
+
+    def has_speech(self, first_frame: int, end_frame: int) -> bool:
+        """Return whether any of a span is more likely speech than not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What of a hypothesis may be shown, and what not."""
+
+    shown: Hypothesis
+    withheld: str = ""
+    """The words that are not shown."""
+
+    reason: Reason = "no speech"
+    strength: float = 0.0
+    """Nats of speech under the whole hypothesis."""
 
 
 class Evidence:
     """Stands between an engine and the transcript and counts what it withholds."""
 
-    def __init__(self, record: SpeechRecord) -> None:
-        self._record = record
+    def __init__(self, speech: SpeechEvidence, threshold: Threshold) -> None:
+        self._speech = speech
+        self._threshold = threshold
         self.withheld_words = 0
-        """Words of final hypotheses that were not shown, since there was no speech under them."""
+        """Words of final hypotheses that were not shown."""
 
-    def weigh(self, hypothesis: Hypothesis) -> Hypothesis:
-        """Return the hypothesis, or the same one without words where the evidence is missing."""
+    def weigh(self, hypothesis: Hypothesis) -> Weighed:
+        """Return what may be shown: the hypothesis, some of its words, or none."""
         if not hypothesis.text:
-            return hypothesis
-        sure = self._record.sure_windows(hypothesis.first_frame, hypothesis.end_frame)
-        if sure >= SURE_WINDOWS:
-            return hypothesis
+            return Weighed(hypothesis)
+        speech = self._speech.under(hypothesis.first_frame - MARGIN, hypothesis.end_frame + MARGIN)
+        weighed = self._weigh(hypothesis, speech)
         if hypothesis.is_final:
-            self.withheld_words += len(hypothesis.text.split())
-        return replace(hypothesis, text="", words=())
+            self.withheld_words += len(weighed.withheld.split())
+        return weighed
+
+    def _weigh(self, hypothesis: Hypothesis, speech: Speech) -> Weighed:
+        if reason := self._doubt(hypothesis, speech):
+            nothing = replace(hypothesis, text="", words=())
+            return Weighed(nothing, hypothesis.text, reason, speech.strength)
+        spoken = tuple(word for word in hypothesis.words if self._has_speech(word))
+        if len(spoken) == len(hypothesis.words):
+            return Weighed(self._marked(hypothesis), strength=speech.strength)
+        unspoken = [word.text for word in hypothesis.words if word not in spoken]
+        text = " ".join(word.text for word in spoken)
+        shown = self._marked(replace(hypothesis, text=text, words=spoken))
+        return Weighed(shown, " ".join(unspoken), "no speech", speech.strength)
+
+    def _doubt(self, hypothesis: Hypothesis, speech: Speech) -> Reason | None:
+        """Return why nothing of the hypothesis may be shown, or None."""
+        limits = self._threshold
+        if speech.strength < limits.strength:
+            return "no speech"
+        is_slight = speech.strength < limits.sure_strength
+        windows = speech.run_windows if is_slight else speech.windows
+        speech_s = windows * WINDOW_FRAMES / RATE_HZ + SPARE_S
+        if _letters(hypothesis.text) > speech_s * limits.letters_per_s:
+            return "too fast"
+        if is_slight and _confidence(hypothesis.words) < limits.slight_confidence:
+            return "not confident"
+        return None
+
+    def _has_speech(self, word: Word) -> bool:
+        return self._speech.has_speech(word.start_frame - MARGIN, word.end_frame + MARGIN)
+
+    def _marked(self, hypothesis: Hypothesis) -> Hypothesis:
+        """Return a final with its doubtful words marked; guesses are doubtful as such."""
+        if not hypothesis.is_final:
+            return hypothesis
+        below = self._threshold.doubtful_below
+        words = tuple(
+            replace(word, doubtful=True)
+            if word.confidence is not None and word.confidence < below
+            else word
+            for word in hypothesis.words
+        )
+        return hypothesis if words == hypothesis.words else replace(hypothesis, words=words)
+
+
+def _letters(text: str) -> int:
+    return sum(character.isalnum() for character in text)
+
+
+def _confidence(words: Sequence[Word]) -> float:
+    """Return the mean confidence; 0 where the engine tells none, as of guesses."""
+    told = [word.confidence for word in words if word.confidence is not None]
+    return sum(told) / len(told) if told else 0.0

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from parola.domain.errors import ParolaError
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.ports import Log, Numbered, Partial, RoomEvent, RoomState
 from parola.wire import messages
@@ -52,8 +52,10 @@ class View:
     """States and changes too, not only text (v=1)."""
 
 
-def line(entry: Entry) -> Line:
-    """Return the entry as a ready frame."""
+def line(entry: Entry) -> Line | None:
+    """Return the entry as a ready frame; None for what no viewer is shown."""
+    if isinstance(entry.body, Withheld):
+        return None
     is_text = not isinstance(entry.body, StateChange)
     return Line(entry.number, entry.at_ms, messages.entry_message(entry), is_text)
 
@@ -117,7 +119,8 @@ class Feed:
             return
         self._last_number = entry.number
         self.last_at_ms = entry.at_ms
-        self._lines.append(line(entry))
+        if ready := line(entry):
+            self._lines.append(ready)
         final = entry.body
         if (
             self._partial is not None
@@ -173,7 +176,8 @@ class Feed:
                 break
             for entry in page:
                 cursor = entry.number
-                yield line(entry)
+                if shown := line(entry):
+                    yield shown
         for ready in tuple(self._lines):
             if ready.number > cursor:
                 yield ready

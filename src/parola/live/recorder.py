@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import BEGIN_AND_END, Entry, SessionPast, StateChange
+from parola.domain.log import BEGIN_AND_END, Body, Entry, SessionPast, StateChange
 from parola.domain.transcript import Segment
 from parola.ports import Log
 
@@ -74,14 +74,14 @@ class _Room:
             if len(self.recent) > RECENT_ENTRIES:
                 self.recent.popitem(last=False)
 
-    def note(self, body: Segment | StateChange) -> None:
+    def note(self, body: Body) -> None:
         """Keep what is known of the body's session up to date."""
         if (past := self.sessions.get(body.session)) is None:
             return
         if isinstance(body, Segment):
             end_frame = max(past.end_frame, body.end_frame)
             past = replace(past, segments=max(past.segments, body.number), end_frame=end_frame)
-        elif body.change in BEGIN_AND_END:
+        elif isinstance(body, StateChange) and body.change in BEGIN_AND_END:
             past = replace(past, is_open=body.change == "session_started")
         self.sessions[body.session] = past
 
@@ -190,7 +190,7 @@ class Recorder:
             raise LookupError(f"room {room!r} is not open; call open_room first")
         return state
 
-    def submit(self, room: str, body: Segment | StateChange, now_ms: int) -> Saving:
+    def submit(self, room: str, body: Body, now_ms: int) -> Saving:
         """Number an entry of an open room and queue it for saving; returns at once.
 
         Its time is `now_ms`, or one millisecond after the room's last where that is later:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
 from parola.domain.errors import EngineFailed, NoEngine, ParolaError, RoomBusy, ServerFull, Stopping
-from parola.domain.log import SessionPast, StateChange
+from parola.domain.log import SessionPast, StateChange, Withheld
 from parola.domain.room_settings import RoomSettings, checked
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomName
@@ -129,6 +129,10 @@ class Room:
         saving = self._plugs.recorder.submit(self.name, change, self._plugs.now_ms())
         await self._publish_saved(saving)
         return saving
+
+    async def withhold(self, withheld: Withheld) -> None:
+        """Log what nobody is shown; no viewer hears of it."""
+        self._plugs.recorder.submit(self.name, withheld, self._plugs.now_ms())
 
     async def _publish_saved(self, saving: Saving) -> None:
         # A store that is known to be behind delays nobody.

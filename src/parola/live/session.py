@@ -10,7 +10,7 @@ from parola.audio.gate import Gate
 from parola.audio.pcm import level_dbfs
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError, Stopping
-from parola.domain.log import SessionPast
+from parola.domain.log import SessionPast, Withheld
 from parola.domain.replacements import Replacer
 from parola.domain.room_settings import Replacement
 from parola.domain.terms import Terms
@@ -19,7 +19,8 @@ from parola.domain.vocabulary import Language
 from parola.live.backlog import Backlog
 from parola.live.belief import believable
 from parola.live.beside import beside
-from parola.live.evidence import Evidence
+from parola.live.calibration import threshold_for
+from parola.live.evidence import Evidence, Weighed
 from parola.live.retries import Retries
 from parola.ports import Engine, EngineStream, RoomState, StreamRequest
 
@@ -49,6 +50,9 @@ class Sink(Protocol):
 
     async def show(self, segment: Segment) -> Saved | None:
         """Show a partial or a final; a final that is kept returns its promise."""
+
+    async def withhold(self, withheld: Withheld) -> None:
+        """Keep what the engine wrote and nobody may be shown, where somebody keeps a log."""
 
     async def tell(self, state: RoomState) -> None:
         """Say how the session is doing."""
@@ -101,7 +105,7 @@ class Session:
         self._gate = gate
         self._sink = sink
         self._sleep = sleep
-        self._evidence = Evidence(gate) if gate else None
+        self._evidence = _evidence(gate, engine)
         self._assembler = SegmentAssembler(
             plan.session,
             plan.language,
@@ -128,6 +132,7 @@ class Session:
         self._last_saving: Saved | None = None
         self._unsaved: list[tuple[int, Saved]] = []
         self._durable = plan.first_frame
+        self._withheld_until = plan.first_frame
 
     @property
     def engine(self) -> str:
@@ -380,13 +385,32 @@ class Session:
 
     async def _hear(self, hypothesis: Hypothesis) -> None:
         hypothesis = believable(hypothesis, self._stream_frame, self._sent)
-        weighed = self._evidence.weigh(hypothesis) if self._evidence else hypothesis
-        segment = self._assembler.add(weighed)
+        weighed = self._evidence.weigh(hypothesis) if self._evidence else Weighed(hypothesis)
+        if weighed.withheld and hypothesis.is_final:
+            await self._withhold(hypothesis, weighed)
+        segment = self._assembler.add(weighed.shown)
         if segment is not None:
             saving = await self._sink.show(self._replacer.correct(segment))
             self._last_saving = saving or self._last_saving
         if hypothesis.is_final:
             self._settle(hypothesis.end_frame)
+
+    async def _withhold(self, hypothesis: Hypothesis, weighed: Weighed) -> None:
+        """Let it be kept, once: a new stream may say it again. Nothing waits for its saving."""
+        if hypothesis.end_frame <= self._withheld_until:
+            return
+        self._withheld_until = hypothesis.end_frame
+        await self._sink.withhold(
+            Withheld(
+                self.plan.session,
+                weighed.withheld,
+                hypothesis.first_frame,
+                hypothesis.end_frame,
+                weighed.reason,
+                round(weighed.strength, 1),
+                self._engine.name,
+            )
+        )
 
     def _settle(self, frame: int) -> None:
         """Forget audio the engine is done with; it cannot be done with what it was not sent."""
@@ -425,6 +449,10 @@ def refuse_half_frames(pcm: bytes) -> None:
         raise BadAudio(
             f"{len(pcm)} bytes are not whole 16-bit samples; send an even number of bytes."
         )
+
+
+def _evidence(gate: Gate | None, engine: Engine) -> Evidence | None:
+    return Evidence(gate.speech, threshold_for(engine.name)) if gate else None
 
 
 async def acknowledgements(

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from parola.domain.log import SessionPast, StateChange
+from parola.domain.log import SessionPast, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.live.recorder import Saving
 from parola.live.session import SessionPlan
@@ -17,6 +17,9 @@ class Stage(Protocol):
 
     async def change(self, change: StateChange) -> Saving:
         """Log and publish that something about the room changed; return its promise."""
+
+    async def withhold(self, withheld: Withheld) -> None:
+        """Keep what nobody is shown."""
 
     async def tell(self, state: RoomState) -> None:
         """Say how the session is doing."""
@@ -46,6 +49,11 @@ class Talk:
         if segment.is_final:
             await self._open()
         return await self._room.show(segment)
+
+    async def withhold(self, withheld: Withheld) -> None:
+        """Keep it in the room's log, unless the talk is a replay of one that is over."""
+        if self._is_open:
+            await self._room.withhold(withheld)
 
     async def tell(self, state: RoomState) -> None:
         """Say in the room how the session is doing."""

@@ -1,5 +1,6 @@
 """The HTTP API: rooms, transcripts, playing files, health."""
 
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -10,8 +11,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from parola.domain import captions
+from parola.domain.audio import to_seconds
 from parola.domain.errors import NotFound, TooLarge
-from parola.domain.log import Entry, RoomSummary
+from parola.domain.log import Entry, RoomSummary, Withheld
 from parola.domain.vocabulary import RoomName, language_tag, room_name
 from parola.live.options import check_options
 from parola.live.playback import Recording
@@ -128,6 +130,36 @@ async def transcript(
         media_type=f"{writer.media_type}; charset=utf-8",
         headers={"Content-Disposition": f"inline; filename*=UTF-8''{file_name}"},
     )
+
+
+@router.get("/api/rooms/{room}/withheld", tags=["transcripts"])
+async def withheld(running: Running, room: str) -> dict[str, Any]:
+    """Return what an engine wrote into the room and nobody was shown, newest last."""
+    name = room_name(room)
+    kept: deque[dict[str, Any]] = deque(maxlen=PAGE)
+    after = 0
+    while page := await running.rooms.plugs.log.read(name, after, PAGE):
+        after = page[-1].number
+        kept += [
+            _withheld(entry.number, entry.at_ms, entry.body)
+            for entry in page
+            if isinstance(entry.body, Withheld)
+        ]
+    return {"room": name, "withheld": list(kept)}
+
+
+def _withheld(number: int, at_ms: int, body: Withheld) -> dict[str, Any]:
+    return {
+        "seq": number,
+        "at": captions.utc_iso(at_ms),
+        "session": body.session,
+        "text": body.text,
+        "start_s": to_seconds(body.first_frame),
+        "end_s": to_seconds(body.end_frame),
+        "reason": body.reason,
+        "strength": body.strength,
+        "engine": body.engine,
+    }
 
 
 @router.post("/api/rooms/{room}/sample", status_code=202, tags=["playing"])

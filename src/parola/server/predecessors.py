@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response
 
 from parola.domain.errors import BadMessage, ParolaError, TooLarge
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
 from parola.live.beside import beside
@@ -113,6 +114,9 @@ class BareFrames:
         # The asker has gone; the reading side ends the session.
         with suppress(RuntimeError, WebSocketDisconnect):
             await self._socket.send_text(segment.text)
+
+    async def withhold(self, withheld: Withheld) -> None:
+        """Bare frames have no place for what was not said."""
 
     async def tell(self, state: RoomState) -> None:
         """Bare frames have no place for states; a failure closes the socket with a reason."""

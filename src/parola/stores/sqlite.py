@@ -13,10 +13,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import BEGIN_AND_END, Entry, RoomSummary, SessionPast, StateChange
+from parola.domain.log import (
+    BEGIN_AND_END,
+    Body,
+    Entry,
+    RoomSummary,
+    SessionPast,
+    StateChange,
+    Withheld,
+)
 from parola.domain.transcript import Segment, Word
 from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
 from parola.stores.sqlite_room_book import SqliteRoomBook
+
+_KINDS: dict[type[Body], str] = {
+    Segment: "segment",
+    StateChange: "state",
+    Withheld: "withheld",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +146,7 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> None:
     Raises:
         StoreFailed: its number is taken by another entry, or SQLite cannot hold it.
     """
-    kind = "segment" if isinstance(entry.body, Segment) else "state"
+    kind = _KINDS[type(entry.body)]
     first_frame = entry.body.first_frame if isinstance(entry.body, Segment) else None
     body = encode(entry.body)
     row = (entry.room, entry.number, entry.at_ms, kind, entry.body.session, first_frame, body)
@@ -179,13 +193,13 @@ def _past(db: sqlite3.Connection, room: str, session: str) -> SessionPast:
     return SessionPast(segments, end_frame, is_open)
 
 
-def encode(body: Segment | StateChange) -> str:
+def encode(body: Body) -> str:
     """Return the body as JSON with every field, in the order of the class: stable, pure ASCII."""
     # ASCII, because text from outside may hold half a surrogate pair, which UTF-8 cannot.
     return json.dumps(asdict(body), separators=(",", ":"))
 
 
-def decode(kind: str, text: str) -> Segment | StateChange:
+def decode(kind: str, text: str) -> Body:
     """Return the body that `encode` wrote; fields added since take their defaults.
 
     Raises:
@@ -194,6 +208,8 @@ def decode(kind: str, text: str) -> Segment | StateChange:
     fields = json.loads(text)
     if kind == "state":
         return StateChange(**fields)
+    if kind == "withheld":
+        return Withheld(**fields)
     words = tuple(Word(**word) for word in fields.pop("words"))
     return Segment(words=words, **fields)
 

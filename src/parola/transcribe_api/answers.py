@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.ports import RoomState
 from parola.transcribe_api.stable_words import StableWords
@@ -69,6 +70,9 @@ class Answers:
         self.finals += segment.is_final
         payload = write_transcript_event([result])
         await self._send(eventstream.encode(eventstream.event("TranscriptEvent", payload)))
+
+    async def withhold(self, withheld: Withheld) -> None:
+        """Say nothing: Amazon's protocol has no place for it."""
 
     async def tell(self, state: RoomState) -> None:
         """Pass over every state but the last one.

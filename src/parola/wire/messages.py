@@ -9,7 +9,7 @@ from uuid import UUID
 from parola.domain.audio import RATE_HZ
 from parola.domain.captions import segment_fields, utc_iso
 from parola.domain.errors import BadMessage, ParolaError
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
 from parola.wire.engine_options import from_json
@@ -35,6 +35,8 @@ def entry_message(entry: Entry) -> str:
                 "at": utc_iso(entry.at_ms),
             }
         )
+    if isinstance(entry.body, Withheld):
+        raise TypeError("what is withheld is never sent to a viewer")
     return _segment_message(entry.room, entry.body, entry.number, utc_iso(entry.at_ms))
 
 

@@ -5,14 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parola.audio.gate import (
-    WINDOW_FRAMES,
-    Gate,
-    GateSettings,
-    LevelDetector,
-    SileroDetector,
-)
-from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_frames
+from parola.audio.gate import Gate, GateSettings, LevelDetector
+from parola.audio.silero import WINDOW_FRAMES, SileroDetector
+from parola.domain.audio import FRAME_BYTES, AudioChunk, to_frames
 
 QUIET, UNSURE, LOUD = 3, 60, 9000
 """Sample values that the level detector takes for nothing, something, and speech."""
@@ -132,21 +127,13 @@ def test_while_open_it_is_behind_by_less_than_a_window() -> None:
     assert sum(chunk.frames for chunk in out) == 50 * WINDOW_FRAMES
 
 
-def test_sure_windows_are_counted_under_a_span() -> None:
-    """Only windows of sure speech with their middle in the span count as evidence."""
+def test_evidence_lies_where_the_speech_was() -> None:
+    """The gate's record speaks for the loud windows and for no others."""
     gate = Gate(LevelDetector(), SETTINGS)
     gate.add(AudioChunk(1000, pcm((QUIET, 10), (LOUD, 8), (UNSURE, 10))))
-    assert gate.sure_windows(0, 1 << 40) == 8
-    assert gate.sure_windows(1000, 1000 + 10 * WINDOW_FRAMES) == 0
-    assert gate.sure_windows(1000 + 12 * WINDOW_FRAMES, 1000 + 14 * WINDOW_FRAMES) == 2
-    assert gate.sure_windows(1000 + 10 * WINDOW_FRAMES + 300, 1 << 40) == 7
-
-
-def test_old_evidence_is_forgotten() -> None:
-    """Evidence is kept for as long as the settings say, so hours of speech fill no memory."""
-    gate = Gate(LevelDetector(), GateSettings(memory_s=2.0))
-    gate.add(AudioChunk(0, pcm((LOUD, 1000))))
-    assert gate.sure_windows(0, 1 << 40) == pytest.approx(2 * RATE_HZ / WINDOW_FRAMES, abs=2)
+    assert gate.speech.under(0, 1 << 40).run_windows == 8
+    assert gate.speech.under(1000, 1000 + 10 * WINDOW_FRAMES).strength == 0
+    assert gate.speech.under(1000 + 10 * WINDOW_FRAMES + 300, 1 << 40).run_windows == 7
 
 
 def test_a_gap_in_the_audio_is_refused() -> None:
@@ -171,7 +158,6 @@ def test_after_a_flush_it_goes_on() -> None:
     [
         {"open_probability": 0.3, "close_probability": 0.4},
         {"close_probability": 0.0},
-        {"sure_probability": 1.5},
         {"open_ms": 0},
         {"hang_over_ms": 0},
         {"pre_roll_ms": -1},
@@ -198,4 +184,4 @@ def test_silero_hears_no_speech_in_silence_and_noise() -> None:
     gate = Gate(SileroDetector())
     out = [*gate.add(AudioChunk(0, bytes(32_000))), *gate.add(AudioChunk(16_000, noise))]
     assert voiced_runs([*out, *gate.flush()]) == []
-    assert gate.sure_windows(0, 1 << 40) == 0
+    assert gate.speech.under(0, 1 << 40).strength == 0

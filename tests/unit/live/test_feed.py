@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.live.feed import REPLAY, REPLAY_MS, WINDOW, Feed, View
 from parola.ports import Numbered, Partial, RoomState
@@ -32,6 +32,11 @@ async def feed_of(entries: int) -> Feed:
     feed = Feed("main", log)
     await feed.load()
     return feed
+
+
+def withheld(number: int) -> Entry:
+    body = Withheld("s", "thank you for watching", 0, 8000, "no speech", 3.0, "hostile")
+    return Entry("main", number, 1000 + number, body)
 
 
 async def read(feed: Feed, view: View, count: int, now_ms: int = 2000) -> list[dict[str, Any]]:
@@ -155,3 +160,16 @@ async def test_a_number_from_another_log_does_not_silence_a_viewer() -> None:
     """The data folder was replaced: the viewer is a newcomer in the new log."""
     feed = await feed_of(3)
     assert [frame["seq"] for frame in await read(feed, View(after=999), 3)] == [1, 2, 3]
+
+
+async def test_what_is_withheld_reaches_no_viewer() -> None:
+    """Neither live, nor from the log, nor for those who ask for everything."""
+    log = MemoryLog()
+    await log.append([withheld(1), *(entry(n) for n in range(2, WINDOW + 10)), withheld(600)])
+    feed = Feed("main", log)
+    await feed.load()
+    feed.apply(Numbered(withheld(601)))
+    feed.apply(Numbered(entry(602)))
+    frames = await read(feed, View(after=0, extras=True), WINDOW + 10)
+    assert "thank you" not in json.dumps(frames)
+    assert [f["seq"] for f in frames if "seq" in f] == [*range(2, WINDOW + 10), 602]

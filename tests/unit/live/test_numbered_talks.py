@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parola.domain.errors import EngineFailed, RoomBusy, Stopping
-from parola.domain.log import SessionPast, StateChange
+from parola.domain.log import SessionPast, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag, room_name
 from parola.engines.scripted import (
@@ -237,6 +237,9 @@ class Shown:
 
     async def show(self, segment: Segment) -> None:
         self.words += segment.text.split() if segment.is_final else []
+
+    async def withhold(self, withheld: Withheld) -> None:
+        pass
 
     async def tell(self, state: RoomState) -> None:
         pass

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from parola.domain.errors import NoEngine, RoomBusy, ServerFull, Stopping, StoreFailed, TooLarge
-from parola.domain.log import StateChange
+from parola.domain.log import StateChange, Withheld
 from parola.domain.room_settings import Replacement, RoomSettings
 from parola.domain.terms import Terms
 from parola.domain.transcript import Segment
@@ -285,3 +285,13 @@ async def test_what_was_misheard_is_put_right_in_partials_and_finals() -> None:
         (final,) = [e.body for e in await h.log.read(MAIN) if isinstance(e.body, Segment)]
         assert (final.text, final.heard) == ("0 one to 3", "0 1 2 3")
         assert [word.text for word in final.words] == ["0", "one", "to", "3"]
+
+
+async def test_what_is_withheld_is_kept_and_not_shown() -> None:
+    """It has a number in the log, and nobody's screen has it."""
+    withheld = Withheld("s", "thank you", 0, 8000, "no speech", 3.0, "hostile")
+    async with house() as h, h.rooms.enter(MAIN) as room:
+        await room.withhold(withheld)
+        await h.rooms.plugs.recorder.settled()
+        assert [entry.body for entry in await h.log.read(MAIN)] == [withheld]
+        assert room.feed.last_number == 0

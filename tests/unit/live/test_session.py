@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from parola.audio.gate import Gate, VoiceDetector
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, NoEngine, Stopping
+from parola.domain.log import Withheld
 from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import Language, language_tag
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
@@ -40,6 +41,7 @@ class Screen:
 
     shown: list[Segment] = field(default_factory=list)
     told: list[RoomState] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
     savings: list[Kept] = field(default_factory=list)
     durable: bool = True
 
@@ -49,6 +51,9 @@ class Screen:
             return None
         self.savings.append(Kept(self.durable))
         return self.savings[-1]
+
+    async def withhold(self, withheld: Withheld) -> None:
+        self.withheld.append(withheld)
 
     async def tell(self, state: RoomState) -> None:
         self.told.append(state)

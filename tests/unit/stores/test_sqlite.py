@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Body, Entry, StateChange, Withheld
 from parola.domain.transcript import Segment, Word
 from parola.stores.sqlite import decode, encode, open_sqlite_log
 from parola.stores.sqlite_file import LOG_FILE, MIGRATIONS
@@ -38,7 +38,7 @@ async def test_a_log_outlives_its_process(tmp_path: Path) -> None:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Body, Entry, StateChange, Withheld
 from parola.stores.sqlite import open_sqlite_log
 
 async def write():
@@ -232,10 +232,11 @@ numbers = st.integers()
         engine=texts,
     )
     | st.builds(StateChange)
+    | st.builds(Withheld, strength=st.floats(0, 1e6))
 )
-def test_bodies_survive_the_file(body: Segment | StateChange) -> None:
+def test_bodies_survive_the_file(body: Body) -> None:
     """Every field of every body comes back from its JSON, which is always the same ASCII."""
-    kind = "segment" if isinstance(body, Segment) else "state"
+    kind = {Segment: "segment", StateChange: "state", Withheld: "withheld"}[type(body)]
     text = encode(body)
     assert text.isascii()
     assert decode(kind, text) == body

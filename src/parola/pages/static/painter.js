@@ -106,7 +106,7 @@ export class Painter {
     block.lang = frame.language ?? "";
     block.dir = "auto";
     block.toggleAttribute("data-opens", this.#opens);
-    const parts = [document.createTextNode(frame.text)];
+    const parts = marked(frame);
     if (frame.speaker && frame.speaker !== this.#speaker) {
       const speaker = document.createElement("span");
       speaker.className = "speaker";
@@ -123,4 +123,29 @@ export class Painter {
     while (this.paragraphs > keep) this.#finals.firstElementChild.remove();
     this.#cut(before - this.#finals.offsetHeight);
   }
+}
+
+/**
+ * Returns a frame's text with its doubtful words marked, letter by letter as it is: what lies
+ * between the words stays. Where the words are not found in the text, it is left unmarked.
+ *
+ * @param {{text: string, words?: {text: string, doubtful?: boolean}[]}} frame
+ */
+function marked({ text, words = [] }) {
+  const parts = [];
+  let done = 0;
+  let from = 0;
+  for (const word of words) {
+    const at = text.indexOf(word.text, from);
+    if (at < 0) return [document.createTextNode(text)];
+    from = at + word.text.length;
+    if (!word.doubtful) continue;
+    const doubtful = document.createElement("span");
+    doubtful.className = "doubtful";
+    doubtful.textContent = word.text;
+    parts.push(document.createTextNode(text.slice(done, at)), doubtful);
+    done = from;
+  }
+  parts.push(document.createTextNode(text.slice(done)));
+  return parts;
 }
