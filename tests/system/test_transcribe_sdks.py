@@ -12,7 +12,9 @@ import jiwer
 import pytest
 import pytest_asyncio
 
-from parola.audio.gate import Gate, SileroDetector
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag
 from parola.engines.pocketsphinx import PocketSphinxEngine
@@ -101,6 +103,9 @@ class Screen:
     async def show(self, segment: Segment) -> None:
         if segment.is_final:
             self.finals.append(segment.text)
+
+    async def withhold(self, withheld: Withheld) -> None:
+        pass
 
     async def tell(self, state: RoomState) -> None:
         pass

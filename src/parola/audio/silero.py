@@ -185,4 +185,7 @@ def _shaped(tensors: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> 
 
 
 def _sigmoid(values: Array) -> Array:
-    return (1 / (1 + np.exp(-values))).astype(np.float32)
+    # As a hyperbolic tangent, which cannot overflow.
+    half = np.float32(0.5)
+    result: Array = half * (np.tanh(half * values) + 1)
+    return result
