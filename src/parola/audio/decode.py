@@ -37,6 +37,12 @@ Each takes all it needs from the one file. Playlists (hls, dash, concat, sdp) ar
 open what they name, and concat did so even from a file object (PyAV 18.1).
 """
 
+RAW_FORMATS = ("s16le", "s16be", "s24le", "s32le", "f32le", "f64le", "u8", "mulaw", "alaw")
+"""FFmpeg's names of samples without a header around them."""
+
+ADDRESS_WAITS_S = (10.0, 5.0)
+"""How long an address may take to be opened, and to give the next piece."""
+
 _MAX_READ_FAILURES = 16
 """Failed reads in a row after which the rest of a file is given up."""
 
@@ -57,6 +63,26 @@ class AudioFacts:
     channels: int
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What samples without a header are."""
+
+    format: str
+    """One of `RAW_FORMATS`."""
+
+    rate_hz: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What FFmpeg opens by itself: never to be taken from a stranger."""
+
+    url: str
+    format: str | None = None
+    """FFmpeg's name of the kind of device, for one."""
+
+
 class Decoder:
     """One open file, read from front to end once. Leaving its context closes what it opened.
 
@@ -64,19 +90,23 @@ class Decoder:
     only the sound in it; a file that breaks off gives what is there.
     """
 
-    def __init__(self, source: Path | BinaryIO) -> None:
+    def __init__(self, source: Path | BinaryIO | Address, raw: Raw | None = None) -> None:
         """Open a file by its path, or read from a binary file object, which stays open.
 
         Raises:
-            NotFound: there is no such file.
+            NotFound: there is no such file, or nothing at the address.
             BadAudio: it is not a sound or video file that can be read, holds no audio track, or
                 claims a sample rate or a number of channels that no recording has.
         """
         self.damaged_packets = 0
         """Packets, so far, that could not be read or decoded."""
         with ExitStack() as opened:
-            file = opened.enter_context(_open(source)) if isinstance(source, Path) else source
-            self._container = opened.enter_context(_container(file))
+            if isinstance(source, Address):
+                container = _container_at(source)
+            else:
+                file = opened.enter_context(_open(source)) if isinstance(source, Path) else source
+                container = _raw_container(file, raw) if raw else _container(file)
+            self._container = opened.enter_context(container)
             self._stream = _audio_stream(self._container)
             context = self._stream.codec_context
             if context.sample_rate and context.channels:  # else not known before decoding
@@ -151,6 +181,8 @@ class Decoder:
                     failures = 0
                     if packet.size:
                         yield packet
+            except av.error.ExitError:
+                break  # an address that gives nothing any more
             except av.error.FFmpegError:
                 # Reading goes on behind the damage, if there is anything.
                 self.damaged_packets += 1
@@ -254,6 +286,32 @@ def _container(file: BinaryIO) -> InputContainer:
             "This is not a sound or video file that can be read: it is empty, broken, a playlist"
             f" or of another kind. Please send {_FORMATS}."
         ) from error
+
+
+def _raw_container(file: BinaryIO, raw: Raw) -> InputContainer:
+    if raw.format not in RAW_FORMATS:
+        raise BadAudio(f"{raw.format!r} is no kind of samples; take {', '.join(RAW_FORMATS)}.")
+    _check_claims(raw.rate_hz, raw.channels)
+    layout = {1: "mono", 2: "stereo"}.get(raw.channels, f"{raw.channels}c")
+    options = {"sample_rate": str(raw.rate_hz), "ch_layout": layout}
+    try:
+        return av.open(file, "r", format=raw.format, options=options)
+    except av.error.FFmpegError as error:
+        raise BadAudio("There are no samples to be read.") from error
+
+
+def _container_at(address: Address) -> InputContainer:
+    try:
+        return av.open(address.url, "r", format=address.format, timeout=ADDRESS_WAITS_S)
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NotFound(f"{_shown(address.url)} cannot be opened ({reason}).") from error
+
+
+def _shown(url: str) -> str:
+    """Return an address without the password that it may hold."""
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if slashes else url
 
 
 def _audio_stream(container: InputContainer) -> AudioStream:

@@ -18,6 +18,9 @@ MAX_CHANNELS = 8
 
 _FULL_SCALE = 32_768.0
 
+CLIPPED_SAMPLES = 3
+"""Neighbouring samples at full scale that speech does not have unless it was cut off there."""
+
 
 class Resampler:
     """Turns a stream of 16-bit samples into 16 kHz mono, however the stream is cut.
@@ -120,6 +123,32 @@ def level_dbfs(pcm: bytes) -> float:
     if power == 0.0:
         return float("-inf")
     return float(10 * np.log10(power / _FULL_SCALE**2))
+
+
+def is_clipping(pcm: bytes) -> bool:
+    """Return whether mono samples stay at full scale: sound that was too loud for its numbers.
+
+    Raises:
+        BadAudio: the number of bytes is odd.
+    """
+    samples = np.frombuffer(to_mono(pcm, 1), "<i2")
+    at_limit = (samples >= 32_767) | (samples <= -32_767)
+    runs = np.convolve(at_limit, np.ones(CLIPPED_SAMPLES, np.int8))
+    return bool(samples.size and runs.max() >= CLIPPED_SAMPLES)
+
+
+def one_channel(pcm: bytes, channels: int, wanted: int) -> bytes:
+    """Return one channel of whole frames, counted from 0.
+
+    Raises:
+        BadAudio: the bytes are not a whole number of frames, or there is no such channel.
+    """
+    _check_channels(channels)
+    if not 0 <= wanted < channels:
+        raise BadAudio(f"There is no channel {wanted + 1} in sound of {channels}; take another.")
+    if len(pcm) % (FRAME_BYTES * channels):
+        raise BadAudio("The sound ends in mid-frame; send whole frames.")
+    return np.frombuffer(pcm, "<i2").reshape(-1, channels)[:, wanted].tobytes()
 
 
 def _check_channels(channels: int) -> None:

@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from parola import __version__
 from parola.cli.demo import demo
+from parola.cli.devices import devices
 from parola.cli.doctor import doctor
 from parola.cli.export import export
 from parola.cli.listen import listen
@@ -44,7 +45,7 @@ def parola(
     """Live captions and transcripts that write down only what was said."""
 
 
-for command in (serve, transcribe, listen, export, doctor, demo, transcribe_api):
+for command in (serve, transcribe, listen, devices, export, doctor, demo, transcribe_api):
     app.command()(command)
 
 

@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from parola.audio.decode import Decoder
 from parola.cli.outcome import FAILED, INTERRUPTED, CommandError, server_part
 from parola.cli.output import whole_file
 from parola.cli.screen import Screen
 from parola.cli.transcripts import copy_from_server
-from parola.client.uplink import Uplink, stream
+from parola.client.given import recording
+from parola.client.streaming import stream
+from parola.client.uplink import Uplink
 from parola.client.viewer import follow
 from parola.domain.vocabulary import RoomName, language_tag
 
@@ -82,14 +83,13 @@ async def _demonstrate(folder: Path, engine: str, *, fast: bool) -> int:
 
 async def _play(url: str, viewer: "_Viewer", *, fast: bool) -> None:
     """Stream the sample into the room, with a viewer there from before to after."""
-    uplink = Uplink(url, ROOM, language_tag("en-US"), real_time=not fast)
+    uplink = Uplink(url, ROOM)
     with importlib.resources.as_file(importlib.resources.files("parola") / SAMPLE) as path:
         try:
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(viewer.watch(url))
                 await viewer.connected.wait()
-                with Decoder(path) as decoder:
-                    await stream(decoder.chunks(), uplink)
+                await stream(recording(path, real_time=not fast), uplink, language_tag("en-US"))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LAST_WORDS_S):
                         await asyncio.wait({watching})

@@ -1,34 +1,39 @@
 """`parola listen`: sound from here into a room of a server."""
 
-import asyncio
-import sys
-import time
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
-from parola.audio.decode import Decoder
-from parola.cli.outcome import FAILED, USAGE, CommandError
-from parola.client.uplink import Sent, Uplink, socket_url, stream
-from parola.domain.audio import to_seconds
-from parola.domain.errors import ParolaError
+from parola.audio.decode import Raw
+from parola.cli.listening import Wish, list_them, probe, send
+from parola.cli.outcome import USAGE, CommandError
+from parola.client.capture import Channel
+from parola.client.connection import socket_url
+from parola.client.remembered import default_path, forget_device
 from parola.domain.vocabulary import language_tag, room_name
 
-LINE_EVERY_S = 0.2
-"""How often the line on a terminal is painted."""
+DEFAULT_SPOOL_MB = 512
+"""Four and a half hours."""
 
 
-def listen(
+def listen(  # noqa: PLR0913, PLR0917 - each is an option
     room: Annotated[
         str, typer.Option("--room", "--sala", help="Room to speak into.", show_default="main")
     ] = "main",
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="Microphone: its number, name, or a part of the name.",
+            show_default="the last one, else the system's",
+        ),
+    ] = None,
     file: Annotated[
-        Path | None,
-        typer.Option(help="Recording to stream: any audio or video file.", show_default=False),
+        str | None,
+        typer.Option(
+            help="Instead of a microphone: a recording, - for stdin, or an address for FFmpeg.",
+            show_default=False,
+        ),
     ] = None,
     server: Annotated[
         str, typer.Option(help="Server to stream to.", show_default="ws://127.0.0.1:8000")
@@ -37,66 +42,85 @@ def listen(
         str,
         typer.Option("--language", "--lang", help="Language that is spoken.", show_default="en-US"),
     ] = "en-US",
+    channel: Annotated[
+        Channel,
+        typer.Option(
+            help="What of a microphone is heard: mix is the mean of all.", show_default="mono"
+        ),
+    ] = "mono",
+    raw: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Samples without a header: s16le, s24le, s32le, f32le, u8 and so on.",
+            show_default=False,
+        ),
+    ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(help="Their rate in Hz; alone it means s16le.", show_default="16000"),
+    ] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option(help="Their channels; alone it means s16le.", show_default="1"),
+    ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="As fast as the server takes it, not by the clock.")
+        bool, typer.Option("--fast", help="A recording as fast as the server takes it.")
     ] = False,
+    probe_only: Annotated[
+        bool, typer.Option("--probe", help="Listen for three seconds, say what comes, and end.")
+    ] = False,
+    list_devices: Annotated[
+        bool, typer.Option("--list-devices", help="List the devices and end.")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Forget the last microphone and end.")
+    ] = False,
+    spool: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for sound that is not saved by the server yet.",
+            show_default="in ~/.local/state/parola",
+        ),
+    ] = None,
+    spool_mb: Annotated[
+        int,
+        typer.Option(
+            help="Most that is kept there, in MB; 0 keeps a quarter of an hour in memory.",
+            show_default=str(DEFAULT_SPOOL_MB),
+            min=0,
+        ),
+    ] = DEFAULT_SPOOL_MB,
 ) -> None:
-    """Stream a recording into a room, at the pace of the clock, until its last word is saved."""
-    if file is None:
-        raise CommandError(
-            "Microphones cannot be used yet; name a recording with --file talk.wav.", USAGE
-        )
-    uplink = Uplink(server, room_name(room), language_tag(language), real_time=not fast)
+    """Stream a microphone or a recording into a room until its last word is saved."""
+    if list_devices:
+        list_them()
+        return
+    if forget:
+        forget_device(default_path())
+        return
+    if file is not None and device is not None:
+        raise CommandError("Say --device or --file, not both.", USAGE)
     socket_url(server, "/")
-    with Decoder(file) as decoder, _Line(decoder.duration_s) as line:
-        try:
-            sent = asyncio.run(stream(decoder.chunks(), uplink, line.show))
-        except ParolaError as error:
-            raise CommandError(error.message, FAILED) from error
-    typer.echo(
-        f"Sent {to_seconds(sent.sent_frame):.1f} s to room {room};"
-        f" the text of {to_seconds(sent.safe_frame):.1f} s is saved."
+    wish = Wish(
+        server=server,
+        room=room_name(room),
+        language=language_tag(language),
+        device=device,
+        file=file,
+        raw=_raw(raw, rate, channels),
+        channel=channel,
+        fast=fast,
+        spool=spool,
+        spool_mb=spool_mb,
     )
+    if probe_only:
+        probe(wish)
+    else:
+        send(wish)
 
 
-class _Line:
-    """One line on a terminal: position, level, and how much is saved. Nothing on a pipe."""
-
-    def __init__(self, length_s: float | None) -> None:
-        console = Console(stderr=True, highlight=False)
-        self._live = Live(console=console, transient=True) if sys.stderr.isatty() else None
-        self._of = f" of {_clock(length_s)}" if length_s else ""
-        self._painted_at = 0.0
-
-    def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
-
-    def show(self, sent: Sent) -> None:
-        """Paint how far it is."""
-        now = time.monotonic()
-        if self._live is None or now - self._painted_at < LINE_EVERY_S:
-            return
-        self._painted_at = now
-        self._live.update(
-            Text(
-                f"{_clock(to_seconds(sent.sent_frame))}{self._of}  {_meter(sent.level_dbfs)}"
-                f"  saved to {_clock(to_seconds(sent.safe_frame))}"
-            )
-        )
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
-
-
-def _meter(level_dbfs: float) -> str:
-    """Return a bar of 12 signs from -60 to 0 dBFS, and the number."""
-    filled = round(min(max(level_dbfs + 60, 0), 60) / 5)
-    number = f"{level_dbfs:4.0f} dBFS" if level_dbfs > float("-inf") else "  silence"
-    return f"{'█' * filled}{'·' * (12 - filled)} {number}"
+def _raw(kind: str | None, rate_hz: int | None, channels: int | None) -> Raw | None:
+    if kind is None and rate_hz is None and channels is None:
+        return None
+    return Raw(kind or "s16le", rate_hz or 16_000, channels or 1)

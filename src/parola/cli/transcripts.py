@@ -8,8 +8,8 @@ from typing import BinaryIO
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from parola.cli.outcome import FAILED, CommandError
+from parola.client.connection import socket_url
 from parola.client.source_messages import refusal
-from parola.client.uplink import socket_url
 from parola.domain.errors import ParolaError
 from parola.domain.vocabulary import RoomName
 

@@ -1,177 +1,213 @@
-"""Streams sound into a room of a server, and knows how much of it is safely written down."""
+"""Brings a talk's sound to a server, over as many connections as it takes."""
 
 import asyncio
-import os
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
-from uuid import uuid4
+from typing import Any
+from urllib.parse import quote
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    InvalidURI,
-)
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-from parola.audio.pcm import level_dbfs
-from parola.blocking import batches
+from parola.client.connection import Unreachable, socket_to, socket_url
 from parola.client.source_messages import (
     Ack,
     Ready,
     end_message,
     read_server_message,
-    refusal,
     start_message,
 )
-from parola.domain.audio import RATE_HZ, AudioChunk, to_seconds
-from parola.domain.errors import BadMessage, ParolaError
-from parola.domain.vocabulary import Language, RoomName
+from parola.client.sources import Heard, heard
+from parola.client.spool import MEMORY_FRAMES, READ_FRAMES, Span
+from parola.client.spool_folder import Kept
+from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_seconds
+from parola.domain.errors import BadInput, NoEngine, ParolaError, RoomBusy, ServerFull, Stopping
+from parola.domain.vocabulary import RoomName
 from parola.wire.messages import Start
 
 AHEAD_FRAMES = 90 * RATE_HZ
-"""How far `fast` goes ahead of what is acknowledged.
+"""How far sending goes ahead of what is acknowledged.
 
 At two minutes the server would stop reading, and would not see our answers to its pings.
 """
 
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+READY_WITHIN_S = 20.0
+"""How long a server may take to answer a talk's start: the log may be slow, an engine too."""
 
-
-class Unreachable(ParolaError):  # noqa: N818 - said of the server
-    """No server answers there, or it broke off; the message names the address."""
-
-    code: ClassVar[str] = "unreachable"
+FIRST_WAIT_S = 0.25
+MOST_WAIT_S = 10.0
+"""Waits between attempts double from the first to the most, and are then shortened by up to half
+at random: the clients of a server that comes back do not come all at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uplink:
-    """Where sound goes and how."""
+    """Where sound goes."""
 
     server: str
     """Such as "ws://127.0.0.1:8000"; http:// and https:// mean the same place."""
 
     room: RoomName
-    language: Language
-    real_time: bool = True
-    """At the pace of the clock; else as fast as the server takes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """How far it is."""
 
+    end_frame: int = 0
+    """The first frame that the source has not given yet."""
+
     sent_frame: int = 0
-    """The first frame that is not sent yet."""
+    """The first frame that is not sent yet, over the present connection."""
 
     safe_frame: int = 0
     """The first frame whose text is not known to be in the server's log (or to be none)."""
 
     level_dbfs: float = float("-inf")
-    """Of the newest chunk."""
+    """Of the newest sound."""
+
+    is_clipping: bool = False
+    """Whether the newest sound was too loud to be written down as it was."""
+
+    is_connected: bool = False
 
 
-def socket_url(server: str, path: str, query: str = "") -> str:
-    """Return the address of a socket on a server.
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Whoever wants to know how it goes."""
 
-    Raises:
-        BadMessage: the server's address is not like ws://127.0.0.1:8000.
-    """
-    kinds = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
-    try:
-        parts = urlsplit(server if "://" in server else f"ws://{server}")
-        usable = parts.scheme in kinds and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise BadMessage(f"{server!r} is no server's address; write it like ws://127.0.0.1:8000.")
-    whole = f"{parts.path.rstrip('/')}{path}"
-    return urlunsplit((kinds[parts.scheme], parts.netloc, whole, query, ""))
+    progress: Callable[[Sent], None] = lambda _: None
+    news: Callable[[str], None] = lambda _: None
+    """Takes sentences for people."""
 
 
-@asynccontextmanager
-async def socket_to(url: str) -> AsyncIterator[ClientConnection]:
-    """Open a socket, and say in one sentence why it cannot be had or went away.
-
-    Raises:
-        Unreachable: nobody answers, not with a WebSocket, or the connection broke.
-        ParolaError: the server closed it with one of our codes as the reason.
-    """
-    try:
-        # A proxy could not reach this computer's own addresses.
-        proxy: Literal[True] | None = None if urlsplit(url).hostname in LOOPBACK else True
-        socket = await connect(url, compression=None, max_size=2**20, proxy=proxy)
-    except InvalidStatus as error:
-        status = error.response.status_code
-        raise Unreachable(f"{_host(url)} refused the socket ({status}); is it Parola?") from error
-    except (InvalidHandshake, InvalidURI, EOFError) as error:
-        raise Unreachable(f"{_host(url)} does not answer as a Parola server does.") from error
-    except OSError as error:
-        raise Unreachable(
-            f"No server at {_host(url)} ({_why(error)}); start one with `parola serve`,"
-            " or name another with --server."
-        ) from error
-    try:
-        async with socket:
-            yield socket
-    except ConnectionClosed as error:
-        raise _closed(url, error) from error
-
-
-async def stream(
-    chunks: Iterator[AudioChunk],
-    uplink: Uplink,
-    on_progress: Callable[[Sent], None] = lambda _: None,
-    monotonic: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Sent:
-    """Send all chunks (they start at frame 0, without gaps); return when the last text is safe.
-
-    Cancelled, the server takes what came until then as the whole talk.
-
-    Raises:
-        Unreachable: there is no server, or the connection broke.
-        RoomBusy, NoEngine, BadLanguage and so on: the server refused, in its own words.
-        BadAudio, NotFound: the chunks cannot be read.
-    """
-    sender = _Sender(uplink, on_progress, monotonic, sleep)
-    url = socket_url(uplink.server, f"/ws/audio/{quote(uplink.room, safe='')}")
-    async with socket_to(url) as socket:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(sender.read(socket))
-                await sender.send(socket, chunks)
-        except BaseExceptionGroup as group:
-            # Both halves notice that a socket closes; what the server said tells more.
-            said = sorted(group.exceptions, key=lambda error: isinstance(error, ConnectionClosed))
-            raise said[0] from None
-    return sender.progress
-
-
-class _Sender:
-    """One session's two halves: what goes up, and what is said of it."""
+class Sender:
+    """Sends one talk; `take` and `end` are its source's, `run` belongs into a task."""
 
     def __init__(
         self,
         uplink: Uplink,
-        on_progress: Callable[[Sent], None],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
+        kept: Kept,
+        listener: Listener,
+        *,
+        is_live: bool,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._uplink = uplink
-        self._on_progress = on_progress
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._ready = asyncio.Event()
-        self._safer = asyncio.Event()
-        self._ended = False
-        self.progress = Sent()
+        """Send what is `kept` and what is taken.
 
-    async def read(self, socket: ClientConnection) -> None:
+        A sender of live sound waits for a server that cannot be reached at first.
+        `jitter` gives numbers from 0 to 1.
+        """
+        self._kept = kept
+        self._listener = listener
+        self._is_live = is_live
+        self._sleep = sleep
+        self._jitter = jitter
+        self._url = socket_url(uplink.server, f"/ws/audio/{quote(uplink.room, safe='')}")
+        self._changed = asyncio.Event()
+        self._ending = False
+        self._was_ready = False
+        self._attempts = 0
+        self._told = ""
+        spool = kept.spool
+        self.progress = Sent(spool.end_frame, spool.first_frame, spool.first_frame)
+
+    def take(self, heard: Heard) -> None:
+        """Keep sound until it is safe; what has to be given up for it is told."""
+        spool = self._kept.spool
+        was_on_disk = spool.trouble is None
+        given_up = spool.append(heard.pcm)
+        if given_up:
+            self._listener.news(_given_up(given_up))
+        if spool.trouble and was_on_disk:
+            reason = spool.trouble.strerror or spool.trouble
+            minutes = MEMORY_FRAMES // RATE_HZ // 60
+            self._listener.news(
+                f"Sound cannot be kept on the disk ({reason}); up to {minutes} minutes are kept"
+                " in memory instead."
+            )
+        self._tell(
+            end_frame=spool.end_frame, level_dbfs=heard.level_dbfs, is_clipping=heard.is_clipping
+        )
+        self._changed.set()
+
+    async def room_for_more(self) -> None:
+        """Wait while so much is on its way that a recording had better wait."""
+        while self._kept.spool.end_frame - self.progress.safe_frame > AHEAD_FRAMES:
+            await self._change()
+
+    def end(self) -> None:
+        """Say that no more sound comes."""
+        self._ending = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Send until `end` was said and the text of everything is safe; connects for ever.
+
+        Cancelled, it leaves at once; the server keeps what it has, the spool the rest.
+
+        Raises:
+            ParolaError: the server refuses, and would again; or it cannot be reached at first,
+                and the sound is a recording's.
+        """
+        while not (self._ending and self.progress.safe_frame >= self._kept.spool.end_frame):
+            try:
+                async with socket_to(self._url) as socket:
+                    await self._one_connection(socket)
+            except ParolaError as error:
+                self._tell(is_connected=False)
+                if not self._is_worth_another(error):
+                    raise
+                await self._wait_before_another(error)
+
+    def _is_worth_another(self, error: ParolaError) -> bool:
+        if isinstance(error, BadInput | NoEngine):
+            return False
+        if self._was_ready or self._kept.was_there:
+            return True
+        # A room that is busy at first is somebody else's.
+        return self._is_live and not isinstance(error, RoomBusy | ServerFull)
+
+    async def _wait_before_another(self, error: ParolaError) -> None:
+        if error.message != self._told:
+            self._told = error.message
+            self._listener.news(f"{error.message} Sound is kept, and sent as soon as it can be.")
+        # A server that stops in order has another beside it, or will be back at once.
+        wait_s = 0.0 if isinstance(error, Stopping) and not self._attempts else FIRST_WAIT_S
+        wait_s = min(wait_s * 2**self._attempts, MOST_WAIT_S)
+        self._attempts = min(self._attempts + 1, 16)
+        await self._sleep(wait_s * (1 - self._jitter() / 2))
+
+    async def _one_connection(self, socket: ClientConnection) -> None:
+        talk = self._kept.talk
+        first = self._kept.spool.first_frame
+        await socket.send(start_message(Start(talk.session, talk.language, position=first)))
+        cursor = await _ready_position(socket)
+        self._note_ready(cursor)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(socket))
+                await self._send(socket, cursor)
+        except BaseExceptionGroup as group:
+            # Both halves notice that a socket closes; what the server said tells more.
+            said = sorted(group.exceptions, key=lambda error: isinstance(error, ConnectionClosed))
+            raise said[0] from None
+
+    def _note_ready(self, cursor: int) -> None:
+        spool = self._kept.spool
+        if cursor > spool.end_frame and self._is_live:
+            # A power cut took sound from the disk that the server has: its clock goes on there.
+            self.take(heard(bytes((cursor - spool.end_frame) * FRAME_BYTES)))
+        self._was_ready = True
+        if self._told or (self._kept.was_there and not self.progress.is_connected):
+            waiting_s = to_seconds(max(spool.end_frame - cursor, 0))
+            self._listener.news(f"Connected; {waiting_s:.1f} s of kept sound are sent now.")
+        self._told = ""
+        self._tell(is_connected=True, sent_frame=cursor)
+
+    async def _read(self, socket: ClientConnection) -> None:
         """Take what the server says, until it closes after the end of the talk.
 
         Raises:
@@ -179,62 +215,71 @@ class _Sender:
         """
         async for frame in socket:
             said = read_server_message(frame) if isinstance(frame, str) else None
-            if isinstance(said, Ready):
-                self._ready.set()
-            elif isinstance(said, Ack):
-                self._tell(replace(self.progress, safe_frame=said.position))
-                self._safer.set()
-        if not self._ended:
+            if isinstance(said, Ack):
+                self._attempts = 0
+                self._kept.note_safe(said.position)
+                self._tell(safe_frame=max(self.progress.safe_frame, said.position))
+                self._changed.set()
+        if not self._ending or self.progress.safe_frame < self._kept.spool.end_frame:
             raise Unreachable("The server closed the connection before the end; try again.")
 
-    async def send(self, socket: ClientConnection, chunks: Iterator[AudioChunk]) -> None:
-        """Send the talk from its start message to its end message."""
-        start = Start(str(uuid4()), self._uplink.language)
-        await socket.send(start_message(start))
-        await self._ready.wait()
-        began = self._monotonic()
-        async for batch in batches(chunks):
-            for chunk in batch:
-                await self._wait_for_turn(chunk, began)
+    async def _send(self, socket: ClientConnection, cursor: int) -> None:
+        """Send from the cursor on, as it comes, to the end message."""
+        while True:
+            chunk = self._next(cursor)
+            if chunk and chunk.end_frame - self.progress.safe_frame <= AHEAD_FRAMES:
                 await socket.send(chunk.pcm)
-                level = level_dbfs(chunk.pcm)
-                self._tell(replace(self.progress, sent_frame=chunk.end_frame, level_dbfs=level))
-        self._ended = True
-        await socket.send(end_message())
+                cursor = chunk.end_frame
+                self._tell(sent_frame=cursor)
+            elif self._ending and not chunk:
+                await socket.send(end_message())
+                return
+            else:
+                await self._change()
 
-    async def _wait_for_turn(self, chunk: AudioChunk, began: float) -> None:
-        if self._uplink.real_time:
-            wait_s = began + to_seconds(chunk.end_frame) - self._monotonic()
-            if wait_s > 0:
-                await self._sleep(wait_s)
-            return
-        while chunk.end_frame - self.progress.safe_frame > AHEAD_FRAMES:
-            self._safer.clear()
-            await self._safer.wait()
+    def _next(self, cursor: int) -> AudioChunk | None:
+        missing = min(self._kept.spool.first_frame - cursor, READ_FRAMES)
+        if missing > 0:
+            # What was given up is silence: times after it stay right.
+            return AudioChunk(cursor, bytes(missing * FRAME_BYTES))
+        return self._kept.spool.read(cursor)
 
-    def _tell(self, progress: Sent) -> None:
-        self.progress = progress
-        self._on_progress(progress)
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
-
-def _closed(url: str, error: ConnectionClosed) -> ParolaError:
-    """Return the reason of a close frame as our error: "code: message" if the server is ours."""
-    reason = error.rcvd.reason if error.rcvd else ""
-    code, colon, message = reason.partition(": ")
-    if colon:
-        return refusal(code, message)
-    return Unreachable(f"The connection to {_host(url)} broke; see that the server still runs.")
+    def _tell(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Sent
+        self.progress = replace(self.progress, **changes)
+        self._listener.progress(self.progress)
 
 
-def _why(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer"
-    # The event loop's own words tell addresses twice; a failed look-up has no errno of the system.
-    number = error.errno or 0
-    return os.strerror(number) if number > 0 else error.strerror or str(error)
+async def _ready_position(socket: ClientConnection) -> int:
+    """Return the frame from which the server wants sound.
+
+    Raises:
+        Unreachable: it does not say so in time.
+        ParolaError: it refuses.
+    """
+    try:
+        async with asyncio.timeout(READY_WITHIN_S):
+            async for frame in socket:
+                said = read_server_message(frame) if isinstance(frame, str) else None
+                if isinstance(said, Ready):
+                    return said.position
+    except TimeoutError:
+        raise Unreachable("The server takes the socket, but not the talk; is it Parola?") from None
+    raise Unreachable("The server closed the connection before the end; try again.")
 
 
-def _host(url: str) -> str:
-    """Return scheme, host and port, without the password that an address may hold."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+def _given_up(span: Span) -> str:
+    return (
+        f"The spool is full: sound from {clock(span.first_frame)} to {clock(span.end_frame)} of"
+        " this talk is lost. Free the network or raise --spool-mb."
+    )
+
+
+def clock(frame: int) -> str:
+    """Return a frame's time for people, such as "1:02:03.4"."""
+    minutes, seconds = divmod(frame / RATE_HZ, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{seconds:04.1f}" if hours else f"{minutes}:{seconds:04.1f}"

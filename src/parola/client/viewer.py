@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import quote
 
-from parola.client.uplink import socket_to, socket_url
+from parola.client.connection import socket_to, socket_url
 from parola.domain.errors import BadMessage
 from parola.domain.vocabulary import RoomName
 

@@ -4,6 +4,7 @@ import pytest
 from fastapi.routing import APIRoute, APIRouter, APIWebSocketRoute
 from starlette.routing import Mount, Route
 
+from parola.client.connection import Unreachable
 from parola.client.source_messages import (
     Ack,
     Ready,
@@ -11,7 +12,6 @@ from parola.client.source_messages import (
     read_server_message,
     start_message,
 )
-from parola.client.uplink import Unreachable
 from parola.domain import errors
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment, Word
