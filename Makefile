@@ -6,7 +6,8 @@ PY := $(VENV)/bin/python
 LOCK := uv pip compile --universal --generate-hashes \
 	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" --quiet
 
-.PHONY: help run setup demo test check format lock sample screenshots clean
+.PHONY: help run setup demo test check format lock sample screenshots clean \
+	loopback unloopback loopback_redirect loopback_clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -23,7 +24,11 @@ demo: $(VENV)/.run ## Stream the sample talk into a room and print its captions;
 test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 	@# libatomic: Playwright's own node needs it.
 	scripts/debian-packages chromium:chromium curl:curl npm:npm node:nodejs \
-		libatomic.so.1:libatomic1 certutil:libnss3-tools
+		libatomic.so.1:libatomic1 certutil:libnss3-tools libportaudio.so.2:libportaudio2 \
+		pulseaudio:pulseaudio pactl:pulseaudio-utils
+	@# What lets ALSA, and PortAudio on it, play through PulseAudio; no command of its own.
+	@compgen -G "/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so" >/dev/null || \
+		scripts/debian-packages --always:libasound2-plugins
 	scripts/npm-tools
 	scripts/sdk-venvs
 	$(PY) -m pytest --ignore=tests/planted $(ARGS)
@@ -53,6 +58,16 @@ sample: $(VENV)/.run ## Make the sample talk again with a free speech synthesise
 screenshots: $(VENV)/.dev ## Make the pictures of the documentation again
 	scripts/debian-packages chromium:chromium
 	scripts/screenshots
+
+loopback: ## Let `parola listen` hear a program: APP=firefox [MONITOR=1 to hear it too]
+	@deploy/loopback.sh up
+
+unloopback: ## Undo `make loopback`
+	@deploy/loopback.sh down
+
+# The conference system's names.
+loopback_redirect: loopback
+loopback_clean: unloopback
 
 clean: ## Remove what the targets above made, but never the data
 	rm -rf $(VENV) .tools build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

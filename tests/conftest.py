@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ settings.register_profile(
     "planted", settings.get_profile("parola"), phases=(Phase.explicit, Phase.generate)
 )
 settings.load_profile(os.environ.get("PAROLA_TEST_PROFILE", "parola"))
+
+# What programs keep for their user stays out of the folders of whoever runs the tests.
+HOME = tempfile.TemporaryDirectory(prefix="parola-tests-")
+os.environ |= {"XDG_STATE_HOME": f"{HOME.name}/state", "XDG_CONFIG_HOME": f"{HOME.name}/config"}
 
 # A job in the background of a shell ignores SIGINT, and so would every program that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

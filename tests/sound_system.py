@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soxr
 
 PROGRAMS = ("pulseaudio", "pactl", "parec", "paplay")
 
@@ -48,23 +51,35 @@ class SoundSystem:
         return done.stdout
 
     @contextmanager
-    def playing(self, recording: Path, sink: str, app: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Play a recording into a sink, as an application of this name."""
-        command = ["paplay", f"--device={sink}", f"--client-name={app}", str(recording)]
-        process = subprocess.Popen(command, env=self.environment)
+    def playing(
+        self, recording: Path, sink: str, app: str, *, again: bool = False
+    ) -> Iterator[None]:
+        """Play a recording into a sink as an application of this name; `again` and again."""
+        play = ["paplay", f"--device={sink}", f"--client-name={app}", str(recording)]
+        command = ["bash", "-c", 'while "$@"; do :; done', "bash", *play] if again else play
+        process = subprocess.Popen(command, env=self.environment, start_new_session=True)
         try:
-            yield process
+            self._wait_until_it_plays(app)
+            yield
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait(10)
+
+    def _wait_until_it_plays(self, app: str) -> None:
+        until = time.monotonic() + START_S
+        while f'application.name = "{app}"' not in self.run("pactl", "list", "sink-inputs"):
+            assert time.monotonic() < until, f"{app} plays nothing"
+            time.sleep(0.05)
 
     def with_microphone(self, pcm: bytes) -> dict[str, str]:
         """Return an environment in which ALSA has a microphone "lectern" that hears the samples.
 
-        They are 16 kHz mono; after them it is silent.
+        They are 16 kHz mono and come at 44.1 kHz, which PortAudio takes to be ALSA's wish; after
+        them it is silent.
         """
         samples = self.folder / "lectern.raw"
-        samples.write_bytes(pcm)
+        loud = soxr.resample(np.frombuffer(pcm, "<i2"), 16_000, 44_100)
+        samples.write_bytes(loud.astype("<i2").tobytes())
         config = self.folder / "asound.conf"
         config.write_text(ALSA.format(samples=samples))
         return self.environment | {"ALSA_CONFIG_PATH": str(config)}

@@ -269,7 +269,7 @@ breaks = st.builds(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=40)
 @given(st.lists(breaks, max_size=5), st.integers(0, 20), st.booleans())
 def test_whatever_breaks_every_frame_arrives_once(
     plan: list[Break], count: int, forgets: bool
