@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -51,18 +50,15 @@ class SoundSystem:
         return done.stdout
 
     @contextmanager
-    def playing(
-        self, recording: Path, sink: str, app: str, *, again: bool = False
-    ) -> Iterator[None]:
-        """Play a recording into a sink as an application of this name; `again` and again."""
-        play = ["paplay", f"--device={sink}", f"--client-name={app}", str(recording)]
-        command = ["bash", "-c", 'while "$@"; do :; done', "bash", *play] if again else play
-        process = subprocess.Popen(command, env=self.environment, start_new_session=True)
+    def playing(self, recording: Path, sink: str, app: str) -> Iterator[None]:
+        """Play a recording into a sink as an application of this name."""
+        command = ["paplay", f"--device={sink}", f"--client-name={app}", str(recording)]
+        process = subprocess.Popen(command, env=self.environment)
         try:
             self._wait_until_it_plays(app)
             yield
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            process.terminate()
             process.wait(10)
 
     def _wait_until_it_plays(self, app: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.audio_files import wav
 from tests.servers import RunningServer
 from tests.sound_system import SoundSystem, pulseaudio
 
@@ -32,6 +33,14 @@ pytestmark = [pytest.mark.audio, pytest.mark.timeout(180)]
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoundSystem]:
     with pulseaudio(tmp_path_factory.mktemp("sound")) as system:
         yield system
+
+
+@pytest.fixture(scope="module")
+def lecture(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recording again and again, for two minutes: longer than any of these tests."""
+    path = tmp_path_factory.mktemp("lecture") / "lecture.wav"
+    path.write_bytes(wav(samples(recordings / SPEECH) * 24))
+    return path
 
 
 def samples(path: Path) -> bytes:
@@ -93,11 +102,11 @@ def test_an_alsa_microphone_becomes_text(
 
 
 def test_what_is_played_into_a_sink_becomes_text(
-    real: RunningServer, sound: SoundSystem, recordings: Path
+    real: RunningServer, sound: SoundSystem, lecture: Path
 ) -> None:
     """Speech played by another program into a null sink is heard from that sink's monitor."""
     env = sound.environment
-    with sound.playing(recordings / SPEECH, "mixer", "lecture", again=True):
+    with sound.playing(lecture, "mixer", "lecture"):
         said = listen_until_understood(real, "pulse", "--device", "mixer.monitor", env=env)
     assert "is saved" in said
 
@@ -152,12 +161,12 @@ def our_modules(sound: SoundSystem) -> list[str]:
     ("there", "back"), [("loopback", "unloopback"), ("loopback_redirect", "loopback_clean")]
 )
 def test_a_program_is_heard_and_given_back(
-    sound: SoundSystem, recordings: Path, there: str, back: str
+    sound: SoundSystem, lecture: Path, there: str, back: str
 ) -> None:
     """A program's streams move into a sink that can be heard, and back; both may be repeated."""
     env = sound.environment
     assert "Firefox Test plays nothing" in make(there, "APP=Firefox Test", env=env).stderr
-    with sound.playing(recordings / SPEECH, "mixer", "Firefox Test", again=True):
+    with sound.playing(lecture, "mixer", "Firefox Test"):
         for _ in range(2):
             run = make(there, "APP=firefox", "MONITOR=1", env=env)
             assert run.returncode == 0, run.stderr

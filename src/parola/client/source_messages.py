@@ -23,6 +23,16 @@ class Ack:
     """In frames of the source's rate."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """How the talk's engine is doing, when that changes."""
+
+    state: str
+    """One of `parola.domain.vocabulary.ROOM_STATES`, unless the server is newer than this."""
+
+    detail: str
+
+
 def start_message(start: Start) -> str:
     """Return a source's first frame."""
     fields = {
@@ -42,7 +52,7 @@ def end_message() -> str:
     return json.dumps({"type": "end"})
 
 
-def read_server_message(text: str) -> Ready | Ack | None:
+def read_server_message(text: str) -> Ready | Ack | Trouble | None:
     """Return what the server said; None for what only newer clients understand.
 
     Raises:
@@ -58,6 +68,8 @@ def read_server_message(text: str) -> Ready | Ack | None:
     kind = str(fields.get("type"))
     if kind == "error":
         raise refusal(str(fields.get("code")), str(fields.get("message")))
+    if kind == "state":
+        return Trouble(str(fields.get("state")), str(fields.get("detail", "")))
     if kind not in {"ready", "ack"}:
         return None
     position = fields.get("position")

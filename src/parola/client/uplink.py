@@ -14,6 +14,7 @@ from parola.client.connection import Unreachable, socket_to, socket_url
 from parola.client.source_messages import (
     Ack,
     Ready,
+    Trouble,
     end_message,
     read_server_message,
     start_message,
@@ -215,7 +216,9 @@ class Sender:
         """
         async for frame in socket:
             said = read_server_message(frame) if isinstance(frame, str) else None
-            if isinstance(said, Ack):
+            if isinstance(said, Trouble):
+                self._listener.news(f"The engine: {said.state}. {said.detail}".rstrip())
+            elif isinstance(said, Ack):
                 self._attempts = 0
                 self._kept.note_safe(said.position)
                 self._tell(safe_frame=max(self.progress.safe_frame, said.position))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from parola.client.source_messages import (
     Ack,
     Ready,
+    Trouble,
     end_message,
     read_server_message,
     refusal,
@@ -54,7 +55,7 @@ def test_whatever_comes_is_understood_or_refused(text: str) -> None:
         said = read_server_message(text)
     except errors.ParolaError:
         return
-    assert said is None or isinstance(said, Ready | Ack)
+    assert said is None or isinstance(said, Ready | Ack | Trouble)
 
 
 @given(st.sampled_from(["ready", "ack"]), st.integers() | json_values)

@@ -8,6 +8,7 @@ from parola.client.connection import Unreachable
 from parola.client.source_messages import (
     Ack,
     Ready,
+    Trouble,
     end_message,
     read_server_message,
     start_message,
@@ -96,7 +97,9 @@ def test_the_client_reads_what_the_server_writes() -> None:
     )
     assert read_server_message(ready) == Ready(0)
     assert read_server_message(ack) == Ack(1_440_000)
-    assert read_server_message(trouble) is None
+    assert read_server_message(trouble) == Trouble(
+        "recovering", "The connection to Amazon Transcribe was lost."
+    )
     with pytest.raises(errors.RoomBusy, match="Stop it, or take another room"):
         read_server_message(error)
 
