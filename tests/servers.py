@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,3 +83,10 @@ def _wait_until_ready(process: subprocess.Popen[str], ports: int, data: Path) ->
         if line.startswith(READY):
             urls.append(line.removeprefix(READY).strip())
     return urls
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port

@@ -1,0 +1,160 @@
+"""The audio client as a process: killed, interrupted, without a server, without PortAudio."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parola.engines.scripted import marked_audio
+from tests.audio_files import wav
+from tests.servers import RunningServer, free_port, serving
+from tests.system.talks import kept, numbers, read_words, spoken, viewer
+
+PAROLA = [sys.executable, "-m", "parola.cli"]
+COUNT = 70
+
+
+def start(server: str, room: str, spool: Path, *options: str) -> subprocess.Popen[str]:
+    """Start a client that can be spoken to through its stdin."""
+    command = [*PAROLA, "listen", "--server", server, "--room", room, "--spool", str(spool)]
+    return subprocess.Popen(
+        [*command, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+async def test_a_client_that_is_killed_loses_nothing_and_says_nothing_twice(
+    scripted: RunningServer, tmp_path: Path
+) -> None:
+    """Killed twice in mid-talk and started again, every word is in the log once, in one talk."""
+    recording = tmp_path / "numbers.wav"
+    recording.write_bytes(wav(marked_audio(range(COUNT))))
+    options = ("--file", str(recording))
+    async with viewer(scripted, "killed", "?after=0") as reader:
+        for words in (15, 20):
+            client = start(scripted.ws, "killed", tmp_path / "spool", *options)
+            await read_words(reader, words)
+            client.kill()
+            client.communicate()
+        client = start(scripted.ws, "killed", tmp_path / "spool", *options)
+        said, _ = await asyncio.to_thread(client.communicate, timeout=60)
+    assert client.returncode == 0, said
+    assert "Connected" in said
+    assert await kept(scripted, "killed") == numbers(0, COUNT)
+    talks = httpx.get(f"{scripted.url}/api/rooms/killed/transcript.json").json()["sessions"]
+    assert len({talk["session"] for talk in talks}) == 1
+    assert not list((tmp_path / "spool").rglob("*.pcm"))
+
+
+async def test_what_could_not_be_sent_is_sent_the_next_time(tmp_path: Path) -> None:
+    """Ctrl+C twice without a server leaves the sound; the next client brings it home."""
+    port = free_port()
+    server = f"ws://127.0.0.1:{port}"
+    spool = tmp_path / "spool"
+    raw = ("--file", "-", "--rate", "16000")
+    client = start(server, "later", spool, *raw)
+    assert client.stdin
+    client.stdin.buffer.write(marked_audio(range(20)))
+    client.stdin.buffer.flush()
+    wanted = len(marked_audio(range(20)))
+    until = time.monotonic() + 30
+    while sum(path.stat().st_size for path in spool.rglob("*.pcm")) < wanted:
+        assert time.monotonic() < until
+        await asyncio.sleep(0.05)
+    client.send_signal(signal.SIGINT)
+    assert client.stdout
+    lines = [client.stdout.readline()]
+    while "Ctrl+C again" not in lines[-1]:
+        lines.append(client.stdout.readline())
+        assert lines[-1]
+    client.send_signal(signal.SIGINT)
+    said, _ = client.communicate(timeout=20)
+    assert client.returncode == 130
+    assert "the next `parola listen` into this room sends it" in said
+    assert "parola serve" in "".join(lines)
+    with serving(
+        tmp_path / "data", "--engine", "scripted", "--port", str(port), ports=0
+    ) as running:
+        running.urls.append(server.replace("ws", "http", 1))
+        client = start(server, "later", spool, *raw)
+        said, _ = await asyncio.to_thread(client.communicate, "", timeout=60)
+        assert client.returncode == 0, said
+        assert await kept(running, "later") == numbers(0, 20)
+
+
+async def test_stdin_is_heard_as_it_comes(scripted: RunningServer, tmp_path: Path) -> None:
+    """Raw samples on stdin become words while the pipe is still open; its end is the talk's."""
+    client = start(scripted.ws, "pipe", tmp_path, "--file", "-", "--format", "s16le")
+    assert client.stdin
+    async with viewer(scripted, "pipe", "?after=0") as reader:
+        client.stdin.buffer.write(marked_audio(range(30)))
+        client.stdin.buffer.flush()
+        assert spoken(await read_words(reader, 10)).startswith(numbers(0, 10))
+    assert client.poll() is None
+    said, _ = await asyncio.to_thread(client.communicate, timeout=30)
+    assert client.returncode == 0, said
+    assert await kept(scripted, "pipe") == numbers(0, 30)
+
+
+async def test_two_clients_do_not_mix_in_one_spool(scripted: RunningServer, tmp_path: Path) -> None:
+    """A second client for the same room on one computer is told, and the first goes on."""
+    first = start(scripted.ws, "twice", tmp_path, "--file", "-", "--rate", "16000")
+    async with viewer(scripted, "twice", "?after=0") as reader:
+        assert first.stdin
+        first.stdin.buffer.write(marked_audio(range(20)))
+        first.stdin.buffer.flush()
+        await read_words(reader, 1)
+        second = start(scripted.ws, "twice", tmp_path, "--file", "-", "--rate", "16000")
+        said, _ = await asyncio.to_thread(second.communicate, "", timeout=30)
+    assert second.returncode == 1
+    assert "stop it first" in said
+    first.send_signal(signal.SIGINT)
+    said, _ = await asyncio.to_thread(first.communicate, timeout=30)
+    assert first.returncode == 0, said
+    assert await kept(scripted, "twice") == numbers(0, 20)
+
+
+WITHOUT_PORTAUDIO = """
+import ctypes.util, os, sys
+real = ctypes.util.find_library
+ctypes.util.find_library = lambda name: None if "portaudio" in name else real(name)
+os.environ["PATH"] = ""
+from parola.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("arguments", [("listen",), ("devices",), ("listen", "--list-devices")])
+def test_without_portaudio_a_line_says_what_to_install(arguments: tuple[str, ...]) -> None:
+    """Devices need PortAudio: the remedy is one line, and the exit code says that it is missing."""
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PORTAUDIO, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 3
+    assert run.stderr == "Devices need PortAudio: apt-get install libportaudio2\n"
+
+
+def test_help_and_recordings_need_no_portaudio(scripted: RunningServer, tmp_path: Path) -> None:
+    """Without PortAudio the help is there, and recordings are streamed."""
+    recording = tmp_path / "numbers.wav"
+    recording.write_bytes(wav(marked_audio(range(10))))
+    sending = ["--file", str(recording), "--server", scripted.ws, "--room", "none", "--fast"]
+    for options in (["--help"], sending):
+        run = subprocess.run(
+            [sys.executable, "-c", WITHOUT_PORTAUDIO, "listen", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
