@@ -1,6 +1,7 @@
 """The audio client as a process: killed, interrupted, without a server, without PortAudio."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -29,6 +30,16 @@ def start(server: str, room: str, spool: Path, *options: str) -> subprocess.Pope
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def say(client: subprocess.Popen[str], count: int) -> None:
+    """Write marked sound to a client's stdin, and leave it open."""
+    assert client.stdin
+    client.stdin.flush()
+    pcm = marked_audio(range(count))
+    at = 0
+    while at < len(pcm):
+        at += os.write(client.stdin.fileno(), pcm[at:])
 
 
 async def test_a_client_that_is_killed_loses_nothing_and_says_nothing_twice(
@@ -61,9 +72,7 @@ async def test_what_could_not_be_sent_is_sent_the_next_time(tmp_path: Path) -> N
     spool = tmp_path / "spool"
     raw = ("--file", "-", "--rate", "16000")
     client = start(server, "later", spool, *raw)
-    assert client.stdin
-    client.stdin.buffer.write(marked_audio(range(20)))
-    client.stdin.buffer.flush()
+    say(client, 20)
     wanted = len(marked_audio(range(20)))
     until = time.monotonic() + 30
     while sum(path.stat().st_size for path in spool.rglob("*.pcm")) < wanted:
@@ -93,10 +102,8 @@ async def test_what_could_not_be_sent_is_sent_the_next_time(tmp_path: Path) -> N
 async def test_stdin_is_heard_as_it_comes(scripted: RunningServer, tmp_path: Path) -> None:
     """Raw samples on stdin become words while the pipe is still open; its end is the talk's."""
     client = start(scripted.ws, "pipe", tmp_path, "--file", "-", "--format", "s16le")
-    assert client.stdin
     async with viewer(scripted, "pipe", "?after=0") as reader:
-        client.stdin.buffer.write(marked_audio(range(30)))
-        client.stdin.buffer.flush()
+        say(client, 30)
         assert spoken(await read_words(reader, 10)).startswith(numbers(0, 10))
     assert client.poll() is None
     said, _ = await asyncio.to_thread(client.communicate, timeout=30)
@@ -108,9 +115,7 @@ async def test_two_clients_do_not_mix_in_one_spool(scripted: RunningServer, tmp_
     """A second client for the same room on one computer is told, and the first goes on."""
     first = start(scripted.ws, "twice", tmp_path, "--file", "-", "--rate", "16000")
     async with viewer(scripted, "twice", "?after=0") as reader:
-        assert first.stdin
-        first.stdin.buffer.write(marked_audio(range(20)))
-        first.stdin.buffer.flush()
+        say(first, 20)
         await read_words(reader, 1)
         second = start(scripted.ws, "twice", tmp_path, "--file", "-", "--rate", "16000")
         said, _ = await asyncio.to_thread(second.communicate, "", timeout=30)

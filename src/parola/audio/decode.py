@@ -37,9 +37,6 @@ Each takes all it needs from the one file. Playlists (hls, dash, concat, sdp) ar
 open what they name, and concat did so even from a file object (PyAV 18.1).
 """
 
-RAW_FORMATS = ("s16le", "s16be", "s24le", "s32le", "f32le", "f64le", "u8", "mulaw", "alaw")
-"""FFmpeg's names of samples without a header around them."""
-
 ADDRESS_WAITS_S = (10.0, 5.0)
 """How long an address may take to be opened, and to give the next piece."""
 
@@ -64,17 +61,6 @@ class AudioFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
-    """What samples without a header are."""
-
-    format: str
-    """One of `RAW_FORMATS`."""
-
-    rate_hz: int
-    channels: int
-
-
-@dataclass(frozen=True, slots=True)
 class Address:
     """What FFmpeg opens by itself: never to be taken from a stranger."""
 
@@ -90,7 +76,7 @@ class Decoder:
     only the sound in it; a file that breaks off gives what is there.
     """
 
-    def __init__(self, source: Path | BinaryIO | Address, raw: Raw | None = None) -> None:
+    def __init__(self, source: Path | BinaryIO | Address) -> None:
         """Open a file by its path, or read from a binary file object, which stays open.
 
         Raises:
@@ -105,7 +91,7 @@ class Decoder:
                 container = _container_at(source)
             else:
                 file = opened.enter_context(_open(source)) if isinstance(source, Path) else source
-                container = _raw_container(file, raw) if raw else _container(file)
+                container = _container(file)
             self._container = opened.enter_context(container)
             self._stream = _audio_stream(self._container)
             context = self._stream.codec_context
@@ -286,18 +272,6 @@ def _container(file: BinaryIO) -> InputContainer:
             "This is not a sound or video file that can be read: it is empty, broken, a playlist"
             f" or of another kind. Please send {_FORMATS}."
         ) from error
-
-
-def _raw_container(file: BinaryIO, raw: Raw) -> InputContainer:
-    if raw.format not in RAW_FORMATS:
-        raise BadAudio(f"{raw.format!r} is no kind of samples; take {', '.join(RAW_FORMATS)}.")
-    _check_claims(raw.rate_hz, raw.channels)
-    layout = {1: "mono", 2: "stereo"}.get(raw.channels, f"{raw.channels}c")
-    options = {"sample_rate": str(raw.rate_hz), "ch_layout": layout}
-    try:
-        return av.open(file, "r", format=raw.format, options=options)
-    except av.error.FFmpegError as error:
-        raise BadAudio("There are no samples to be read.") from error
 
 
 def _container_at(address: Address) -> InputContainer:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from parola.audio.decode import Raw
+from parola.audio.raw import Raw
 from parola.cli.listening import Wish, list_them, probe, send
 from parola.cli.outcome import USAGE, CommandError
 from parola.client.capture import Channel

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import typer
 
-from parola.audio.decode import Decoder, Raw
+from parola.audio.decode import Decoder
+from parola.audio.raw import Raw
 from parola.cli.meter import Meter, bar
-from parola.cli.outcome import FAILED, INTERRUPTED, MISSING, CommandError, exit_code
+from parola.cli.outcome import FAILED, INTERRUPTED, MISSING, USAGE, CommandError, exit_code
 from parola.client import given
 from parola.client.capture import Channel, LiveSource
 from parola.client.devices import choose, listing
@@ -24,7 +25,7 @@ from parola.client.spool_folder import SpoolFolder, default_root
 from parola.client.streaming import Storing, stream
 from parola.client.uplink import Listener, Sent, Uplink
 from parola.domain.audio import FRAME_BYTES, to_seconds
-from parola.domain.errors import NotFound, ParolaError
+from parola.domain.errors import BadAudio, NotFound, ParolaError
 from parola.domain.vocabulary import Language, RoomName
 
 PROBE_S = 3.0
@@ -141,7 +142,10 @@ def _source(wish: Wish, news: Callable[[str], None]) -> tuple[Source, given.Pipe
             return _microphone(wish, news), None
     if wish.file == "-":
         pipe = given.Pipe(STDIN)
-        return given.pipe(pipe, wish.raw), pipe
+        try:
+            return given.pipe(pipe, wish.raw), pipe
+        except BadAudio as error:
+            raise CommandError(error.message, USAGE) from error
     address = given.address_of(wish.file)
     if address:
         return given.address(address), None

@@ -9,12 +9,17 @@ from typing import BinaryIO, cast
 
 import av
 
-from parola.audio.decode import Address, Decoder, Raw
+from parola.audio.decode import Address, Decoder
+from parola.audio.raw import Raw, RawReader
 from parola.client.sources import DecodedSource
 from parola.domain.audio import AudioChunk
 
 LOOK_EVERY_S = 0.2
 """How soon a pipe that gives nothing notices that it is stopped."""
+
+
+READ_BYTES = 4_096
+"""Read at once of samples without a header: little, for sound comes as it is made."""
 
 
 class Pipe:
@@ -52,8 +57,12 @@ def recording(path: Path, *, real_time: bool, raw: Raw | None = None) -> Decoded
     """Return a file as a source, from its beginning to its end."""
 
     def chunks() -> Iterator[AudioChunk]:
-        with Decoder(path, raw) as decoder:
-            yield from decoder.chunks()
+        if raw:
+            with path.open("rb") as file:
+                yield from _raw_chunks(file, RawReader(raw))
+        else:
+            with Decoder(path) as decoder:
+                yield from decoder.chunks()
 
     facts = path.stat() if path.exists() else None
     name = f"{path.absolute()} {facts.st_size} {facts.st_mtime_ns}" if facts else str(path)
@@ -61,13 +70,30 @@ def recording(path: Path, *, real_time: bool, raw: Raw | None = None) -> Decoded
 
 
 def pipe(source: Pipe, raw: Raw | None) -> DecodedSource:
-    """Return a pipe as a source; it sets the pace itself."""
+    """Return a pipe as a source; it sets the pace itself.
+
+    Raises:
+        BadAudio: its samples are of a kind that nobody knows.
+    """
+    reader = RawReader(raw) if raw else None
 
     def chunks() -> Iterator[AudioChunk]:
-        with Decoder(cast("BinaryIO", source), raw) as decoder:
-            yield from decoder.chunks()
+        if reader:
+            yield from _raw_chunks(cast("BinaryIO", source), reader)
+        else:
+            with Decoder(cast("BinaryIO", source)) as decoder:
+                yield from decoder.chunks()
 
     return DecodedSource("stdin", chunks, is_live=True, real_time=False)
+
+
+def _raw_chunks(file: BinaryIO, reader: RawReader) -> Iterator[AudioChunk]:
+    first_frame = 0
+    while data := file.read(READ_BYTES):
+        chunk = AudioChunk(first_frame, reader.feed(data))
+        first_frame = chunk.end_frame
+        yield chunk
+    yield AudioChunk(first_frame, reader.flush())
 
 
 def address(where: Address) -> DecodedSource:

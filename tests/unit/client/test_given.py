@@ -1,13 +1,13 @@
 import asyncio
 import os
 from contextlib import aclosing
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from parola.audio.decode import Address, Decoder, Raw
+from parola.audio.decode import Address
+from parola.audio.raw import Raw, RawReader
 from parola.client import given
 from parola.client.sources import DecodedSource
 from parola.domain.errors import BadAudio, NotFound
@@ -38,6 +38,10 @@ TONE = tone(1.5)
 SAMPLES = np.frombuffer(TONE, "<i2")
 
 
+def _s24le() -> bytes:
+    return b"".join(b"\x7f" + TONE[at : at + 2] for at in range(0, len(TONE), 2))
+
+
 @pytest.mark.parametrize(
     ("raw", "data"),
     [
@@ -45,6 +49,9 @@ SAMPLES = np.frombuffer(TONE, "<i2")
         (Raw("s32le", 16_000, 1), (SAMPLES.astype("<i4") << 16).tobytes()),
         (Raw("f32le", 16_000, 1), (SAMPLES / 32_768).astype("<f4").tobytes()),
         (Raw("s16le", 16_000, 2), np.repeat(SAMPLES, 2).tobytes()),
+        (Raw("s16be", 16_000, 1), SAMPLES.astype(">i2").tobytes()),
+        (Raw("s24le", 16_000, 1), _s24le()),
+        (Raw("f64le", 16_000, 2), np.repeat(SAMPLES / 32_768, 2).astype("<f8").tobytes()),
         (None, wav(TONE)),
     ],
     ids=str,
@@ -101,4 +108,4 @@ async def test_what_cannot_be_heard_says_why() -> None:
         await hear(given.address(Address("nope://me:secret@camera:1/x")))
     assert "secret" not in raised.value.message
     with pytest.raises(BadAudio, match="s16le"):
-        Decoder(BytesIO(b""), Raw("mp5", 16_000, 1))
+        RawReader(Raw("mp5", 16_000, 1))
