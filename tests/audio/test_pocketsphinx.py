@@ -16,6 +16,7 @@ from parola.audio.gate import Gate
 from parola.audio.silero import SileroDetector
 from parola.domain.audio import FRAME_BYTES, AudioChunk, to_frames
 from parola.domain.errors import EngineFailed, NoEngine
+from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Settled, Word
 from parola.domain.vocabulary import Language
 from parola.engines.pocketsphinx import PocketSphinxEngine
@@ -32,6 +33,8 @@ pytestmark = pytest.mark.audio
 LONGER = "speech/lj-001-0001.wav"
 SHORT = "speech/libri-1089-134691-0.wav"
 """'he could wait no longer'"""
+NAMES = "speech/libri-1272-128104-0.wav"
+"""'mister quilter is the apostle of the middle classes and we are glad to welcome his gospel'"""
 COMMAND = "speech/google-half_an_hour.wav"
 
 
@@ -62,10 +65,14 @@ def gated(pcm: bytes, first_frame: int = 0) -> list[AudioChunk]:
 
 
 async def hear(
-    engine: PocketSphinxEngine, chunks: list[AudioChunk], session: str = "s"
+    engine: PocketSphinxEngine,
+    chunks: list[AudioChunk],
+    session: str = "s",
+    terms: Terms | None = None,
 ) -> list[EngineEvent]:
     """Return all that the engine says to some audio."""
-    request = StreamRequest(Language("en-US"), session, chunks[0].first_frame)
+    first = chunks[0].first_frame
+    request = StreamRequest(Language("en-US"), session, first, terms=terms or Terms())
     async with engine.open(request) as stream:
 
         async def speak() -> None:
@@ -90,6 +97,21 @@ async def test_clear_speech_is_understood(engine: PocketSphinxEngine, recordings
     guesses = [e for e in events if isinstance(e, Hypothesis) and not e.is_final]
     assert len(guesses) >= 3
     assert {guess.first_frame for guess in guesses} == {finals(events)[0].first_frame}
+
+
+async def test_the_talks_own_words_are_heard_by_its_stream_alone(
+    engine: PocketSphinxEngine, recordings: Path
+) -> None:
+    """A name that no dictionary has comes out as it was written; the next stream knows nothing."""
+    chunks = gated(sound(recordings, NAMES))
+    terms = Terms(("Mister Quilter", "Linnell"), "On the idylls of the middle classes.")
+    events = await hear(engine, chunks, terms=terms)
+    words = [word for final in finals(events) for word in final.words]
+    assert [word.text for word in words[:2]] == ["Mister", "Quilter"]
+    assert words[0].end_frame <= words[1].start_frame < words[1].end_frame
+    shown = " ".join(e.text for e in events if isinstance(e, Hypothesis) and not e.is_final)
+    assert "Quilter" in shown
+    assert "Quilter" not in " ".join(final.text for final in finals(await hear(engine, chunks)))
 
 
 async def test_words_lie_inside_the_audio_and_follow_one_another(

@@ -7,14 +7,16 @@ chosen here was measured: docs/why/002-gate-and-two-passes.md and docs/reference
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 from pocketsphinx import Config, Decoder
 
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_frames
+from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Settled, Word
+from parola.engines.pocketsphinx_lexicon import Lexicon, learn
 from parola.engines.worker_process import Opener
 from parola.ports import EngineEvent, StreamRequest
 
@@ -56,6 +58,9 @@ class Decoders:
 
     Bounded too: unbounded it is no better and takes twice the time, in noise much more."""
 
+    lexicon: Lexicon = field(default_factory=Lexicon)
+    """The talk's own words that both were taught."""
+
 
 def build() -> Decoders:
     """Build both decoders with the American English model that the package carries."""
@@ -66,12 +71,21 @@ def build() -> Decoders:
     )
 
 
+def taught(decoders: Decoders, terms: Terms) -> Decoders:
+    """Teach the decoders a talk's own words; in a worker they are that stream's alone."""
+    lexicon = learn(terms, decoders.second)
+    if lexicon.entries:
+        lexicon.teach(decoders.live)
+        lexicon.teach(decoders.second)
+    return replace(decoders, lexicon=lexicon)
+
+
 def make() -> Opener:
     """Build the decoders for all streams: what a worker process is told to call."""
     decoders = build()
 
     def begin(request: StreamRequest) -> PocketSphinxRecogniser:
-        return PocketSphinxRecogniser(decoders, request)
+        return PocketSphinxRecogniser(taught(decoders, request.terms), request)
 
     return begin
 
@@ -158,6 +172,7 @@ class Utterance:
         self.first_frame = first_frame
         self._live = decoders.live
         self._second = decoders.second
+        self._lexicon = decoders.lexicon
         self._pcm = bytearray()
         self._looked = 0
         self._shown = ""
@@ -227,20 +242,21 @@ class Utterance:
 
     def _words(self, decoder: Decoder) -> tuple[Word, ...]:
         """Return a decoder's words and posteriors on the session's clock, without fillers."""
-        words = []
+        words: list[Word] = []
         for part in decoder.seg() or ():
             if _NOT_A_WORD.fullmatch(part.word):
                 continue
             start = self.first_frame + part.start_frame * DECODER_FRAME
-            end = self.first_frame + (part.end_frame + 1) * DECODER_FRAME
-            words.append(
+            frames = (part.end_frame + 1 - part.start_frame) * DECODER_FRAME
+            words += [
                 Word(
-                    text=_VARIANT.sub("", part.word),
-                    start_frame=min(start, self.end_frame),
-                    end_frame=min(end, self.end_frame),
+                    text=own.text,
+                    start_frame=min(start + round(frames * own.begin), self.end_frame),
+                    end_frame=min(start + round(frames * own.end), self.end_frame),
                     confidence=part.prob,
                 )
-            )
+                for own in self._lexicon.parts(_VARIANT.sub("", part.word))
+            ]
         return tuple(words)
 
 

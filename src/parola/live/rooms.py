@@ -10,6 +10,7 @@ from decimal import Decimal
 from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
 from parola.domain.errors import EngineFailed, NoEngine, ParolaError, RoomBusy, ServerFull, Stopping
+from parola.domain.key_phrases import with_names
 from parola.domain.log import SessionPast, StateChange, Withheld
 from parola.domain.room_settings import RoomSettings, checked
 from parola.domain.transcript import Segment
@@ -529,7 +530,7 @@ def _planned(plan: SessionPlan, settings: RoomSettings) -> SessionPlan:
     return replace(
         plan,
         language=settings.language or plan.language,
-        terms=settings.terms,
+        terms=with_names(settings.terms),
         replacements=settings.replacements,
     )
 
