@@ -45,6 +45,8 @@ class Answers:
         )
         self._number = 0
         self._result_id = ""
+        self.scores: tuple[LanguageScore, ...] = ()
+        """How likely each language is, where that was to be found out."""
         self.finals = 0
         """How many results were final."""
 
@@ -55,14 +57,13 @@ class Answers:
         if self._stable is not None:
             segment = self._stable.add(segment)
         asked = self._parameters
-        scores = (LanguageScore(segment.language, 1.0),) if asked.identifies else ()
         result = from_hypothesis(
             segment,
             self._result_id,
             stabilised=asked.enable_partial_results_stabilization,
             speaker_labels=asked.show_speaker_label,
             identified=asked.identifies,
-            scores=scores,
+            scores=self.scores,
             channel_id=self._channel_id,
         )
         if self._words is not None:

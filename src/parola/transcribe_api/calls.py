@@ -173,6 +173,7 @@ def _stream(door: Door, call: Call, number: int) -> Stream:
         journal=door.setup.journal,
         monotonic=door.setup.monotonic,
         line=door.line(call),
+        candidates=door.candidates(asked),
     )
     return Stream(plan)
 

@@ -12,6 +12,7 @@ from parola.audio.gate import Gate
 from parola.domain.errors import BadLanguage
 from parola.domain.vocabulary import Language, language_tag
 from parola.ports import Engine
+from parola.transcribe_api.contest import MOST
 from parola.transcribe_api.faults import LIMIT, ON_THE_LINE, RAMP, Fault, Scenario, read_header
 from parola.transcribe_api.journal import Journal, utc_now
 from parola.transcribe_api.stream import Stream
@@ -160,13 +161,16 @@ class Door:
         """Return the best engine for a language."""
         return next((one for one in self.setup.engines if one.knows(language)), None)
 
+    def candidates(self, asked: StreamParameters) -> tuple[tuple[Language, Engine], ...]:
+        """Return the languages to choose from that an engine here knows, the preferred first."""
+        if not asked.identifies:
+            return ()
+        known = [(one, self.engine(one)) for one in dict.fromkeys(_wanted(asked))]
+        return tuple((one, engine) for one, engine in known if engine)[:MOST]
+
     def _language(self, asked: StreamParameters) -> Language:
         """Return the one language, or the likeliest of several that an engine here knows."""
-        likely = (asked.language_code, asked.preferred_language, *asked.language_options)
-        try:
-            wanted = [language_tag(code) for code in likely if code]
-        except BadLanguage as error:
-            raise BadRequest(error.message) from error
+        wanted = _wanted(asked)
         known = next((one for one in wanted if self.engine(one)), None)
         if known is None:
             engines = ", ".join(engine.name for engine in self.setup.engines)
@@ -219,6 +223,15 @@ class Door:
         if len(starts) >= self.setup.scenario.starts_per_s:
             raise LimitExceeded(RAMP)
         starts.append(now)
+
+
+def _wanted(asked: StreamParameters) -> list[Language]:
+    """Return the languages asked for, the likeliest first."""
+    likely = (asked.language_code, asked.preferred_language, *asked.language_options)
+    try:
+        return [language_tag(code) for code in likely if code]
+    except BadLanguage as error:
+        raise BadRequest(error.message) from error
 
 
 def _filter_names(asked: StreamParameters) -> tuple[str, ...]:

@@ -12,9 +12,10 @@ from parola.audio.gate import Gate
 from parola.domain.errors import EngineFailed, NoEngine
 from parola.domain.vocabulary import Language
 from parola.live.beside import tasks_beside
-from parola.live.session import Session, SessionPlan
+from parola.live.session import SessionPlan
 from parola.ports import Engine
 from parola.transcribe_api.answers import Answers, Send
+from parola.transcribe_api.contest import Contest
 from parola.transcribe_api.faults import CAP, CONFLICT, Fault, Scenario
 from parola.transcribe_api.journal import Journal
 from parola.transcribe_api.sound import Sound, open_sound
@@ -62,6 +63,8 @@ class StreamPlan:
     journal: Journal
     monotonic: Callable[[], float]
     line: Line | None = None
+    candidates: tuple[tuple[Language, Engine], ...] = ()
+    """The languages of which one is to be found out; without any it is `language`."""
 
 
 class Stream:
@@ -102,39 +105,43 @@ class Stream:
             TranscribeError: the exception that the client is to get.
             HungUp, Wrecked: a fault ended it.
         """
-        sessions = self._sessions(send)
+        channels = self._channels(send)
         try:
             async with tasks_beside() as tasks:
                 for watch in (self._watch_idle(), self._watch_cap(), self._watch_verdict()):
                     tasks.create_task(watch)
-                for session in sessions:
-                    tasks.create_task(session.run())
-                await self._hear(audio, sessions, send)
-                for session in sessions:
-                    session.end()
-                for session in sessions:
-                    await session.finished()
+                for channel in channels:
+                    for voice in channel.voices:
+                        tasks.create_task(voice.session.run())
+                await self._hear(audio, channels, send)
+                for channel in channels:
+                    channel.end()
+                for channel in channels:
+                    await channel.finished()
         except (EngineFailed, NoEngine) as error:
             raise InternalFailure(error.message) from error
 
-    def _sessions(self, send: Send) -> list[Session]:
-        """Return a private session for each channel."""
-        plan, sessions = self.plan, []
-        channels = range(plan.parameters.number_of_channels or 1)
-        for channel in channels:
-            named = channel if len(channels) > 1 else None
-            answers = Answers(plan.parameters, send, plan.words, named)
-            self._voices.append(answers)
-            gate = plan.make_gate() if plan.engine.gated else None
-            name = f"{self.session_id}-{plan.number}-{channel}"
-            rate_hz = plan.parameters.sample_rate_hz
-            asked = SessionPlan(name, plan.language, rate_hz=rate_hz)
-            sessions.append(Session(asked, plan.engine, gate, answers))
-        return sessions
+    def _channels(self, send: Send) -> list[Contest]:
+        """Return private sessions for each channel: one for each language it may be."""
+        plan = self.plan
+        count = plan.parameters.number_of_channels or 1
+        return [self._contest(number, send, is_named=count > 1) for number in range(count)]
 
-    async def _hear(self, audio: AsyncIterator[bytes], sessions: list[Session], send: Send) -> None:
+    def _contest(self, channel: int, send: Send, *, is_named: bool) -> Contest:
+        plan = self.plan
+        answers = Answers(plan.parameters, send, plan.words, channel if is_named else None)
+        self._voices.append(answers)
+        contest = Contest(answers)
+        for language, engine in plan.candidates or ((plan.language, plan.engine),):
+            gate = plan.make_gate() if engine.gated else None
+            name = f"{self.session_id}-{plan.number}-{channel}-{language}"
+            rate_hz = plan.parameters.sample_rate_hz
+            contest.enter(SessionPlan(name, language, rate_hz=rate_hz), engine, gate)
+        return contest
+
+    async def _hear(self, audio: AsyncIterator[bytes], channels: list[Contest], send: Send) -> None:
         await self._meet_faults(send)
-        feeds = [session.feed for session in sessions]
+        feeds = [channel.feed for channel in channels]
         async with open_sound(self.plan.parameters, feeds) as sound:
             async for data in audio:
                 await self._take(sound, data)
