@@ -8,6 +8,7 @@ import asyncio
 
 from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, RoomState
@@ -39,6 +40,9 @@ class Voice:
     async def show(self, segment: Segment) -> None:
         """Answer, or keep it until one is chosen."""
         await self._contest.take(self, segment)
+
+    async def withhold(self, withheld: Withheld) -> None:
+        """Say nothing: a stream keeps no log."""
 
     async def tell(self, state: RoomState) -> None:
         """Pass a failure on.
