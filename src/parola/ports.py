@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.log import Entry, RoomSummary, SessionPast
@@ -174,6 +174,18 @@ class RoomBook(Protocol):
         """
 
 
+AlarmKind = Literal["no words", "silence", "clipping", "hum", "source quiet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing that is wrong with a room's sound or words, for the operator."""
+
+    kind: AlarmKind
+    detail: str
+    """A sentence with a reason or a remedy."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoomState:
     """What a room is doing, for the people who look at it."""
@@ -183,6 +195,9 @@ class RoomState:
 
     detail: str = ""
     """A sentence for a person, empty where the state says it all."""
+
+    alarms: tuple[Alarm, ...] = ()
+    """What is wrong with its sound or words at the moment."""
 
 
 @dataclass(frozen=True, slots=True)

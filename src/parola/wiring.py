@@ -164,6 +164,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         tasks = await stack.enter_async_context(tasks_beside())
         rooms = Rooms(plugs, Limits(sessions=settings.max_sessions), tasks)
         tasks.create_task(rooms.pass_on_failures())
+        tasks.create_task(rooms.watch_over())
         tasks.create_task(_prune(uploads))
         playbacks = Playbacks(rooms, tasks)
         yield Services(

@@ -5,19 +5,23 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import cache
 
+import numpy as np
 import pytest
 
 from parola.audio.decode import decode
 from parola.audio.gate import Gate
 from parola.audio.silero import SileroDetector
 from parola.domain.audio import RATE_HZ, AudioChunk, to_frames
-from parola.domain.transcript import Hypothesis, Settled
+from parola.domain.log import Withheld
+from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import language_tag
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.live.beside import beside
-from parola.ports import Engine, EngineEvent, EngineStream, StreamRequest
+from parola.live.session import Session, SessionPlan
+from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest
 from parola.wiring import SAMPLE
+from tests.hostile_engine import HostileEngine
 
 ENGLISH = language_tag("en-US")
 
@@ -138,3 +142,48 @@ async def test_leaving_a_stream_in_mid_sentence_is_clean(engine: Engine) -> None
         for chunk in speech()[:20]:
             await stream.send(chunk)
     assert finals(await hear(engine, speech())) == alone
+
+
+@pytest.fixture(scope="module", params=[*ENGINES, "hostile"])
+def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Give every engine, and one that always speaks."""
+    make = ENGINES.get(request.param, lambda: nullcontext(HostileEngine()))
+    with make() as opened:
+        yield opened
+
+
+async def shown(engine: Engine, pcm: bytes) -> list[str]:
+    """Return the texts, guesses too, that a guarded session shows of some sound."""
+    texts: list[str] = []
+
+    class Screen:
+        async def show(self, segment: Segment) -> None:
+            texts.append(segment.text)
+
+        async def withhold(self, withheld: Withheld) -> None:
+            pass
+
+        async def tell(self, state: RoomState) -> None:
+            assert state.state != "failed", state.detail
+
+    session = Session(SessionPlan("s", ENGLISH), engine, Gate(SileroDetector()), Screen())
+    async with asyncio.timeout(60), beside(session.run()):
+        for at in range(0, len(pcm), 3200):
+            await session.feed(pcm[at : at + 3200])
+        session.end()
+        await session.finished()
+    return [text for text in texts if text]
+
+
+async def test_silence_in_no_words_out(any_engine: Engine) -> None:
+    """Whatever the engine is: digital silence is shown without a word, and without a guess."""
+    assert await shown(any_engine, bytes(10 * RATE_HZ * 2)) == []
+
+
+async def test_noise_in_no_words_out(any_engine: Engine) -> None:
+    """Neither is noise: white, and louder and softer by turns as speech is."""
+    chance = np.random.default_rng(3)
+    rhythm = 1 + np.sin(np.arange(10 * RATE_HZ) * (2 * np.pi * 4 / RATE_HZ))
+    noise = chance.normal(0, 1500, 10 * RATE_HZ)
+    for samples in (noise, noise * rhythm):
+        assert await shown(any_engine, samples.astype("<i2").tobytes()) == []

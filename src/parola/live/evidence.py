@@ -56,7 +56,8 @@ class Evidence:
 
     def __init__(self, speech: SpeechEvidence, threshold: Threshold) -> None:
         self._speech = speech
-        self._threshold = threshold
+        self.threshold = threshold
+        """The row of the engine that is listening."""
         self.withheld_words = 0
         """Words of final hypotheses that were not shown."""
 
@@ -84,7 +85,7 @@ class Evidence:
 
     def _doubt(self, hypothesis: Hypothesis, speech: Speech) -> Reason | None:
         """Return why nothing of the hypothesis may be shown, or None."""
-        limits = self._threshold
+        limits = self.threshold
         if speech.strength < limits.strength:
             return "no speech"
         is_slight = speech.strength < limits.sure_strength
@@ -103,7 +104,7 @@ class Evidence:
         """Return a final with its doubtful words marked; guesses are doubtful as such."""
         if not hypothesis.is_final:
             return hypothesis
-        below = self._threshold.doubtful_below
+        below = self.threshold.doubtful_below
         words = tuple(
             replace(word, doubtful=True)
             if word.confidence is not None and word.confidence < below

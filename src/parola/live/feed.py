@@ -184,7 +184,13 @@ class Feed:
 
     def _state_frame(self) -> str:
         return messages.state_message(
-            self._room, self.state.state, self.state.detail, self.language, self.engine, BEAT_S
+            self._room,
+            self.state.state,
+            self.state.detail,
+            self.language,
+            self.engine,
+            BEAT_S,
+            [(alarm.kind, alarm.detail) for alarm in self.state.alarms],
         )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -22,7 +22,18 @@ from parola.live.options import check_options
 from parola.live.recorder import Recorder, Saving
 from parola.live.session import Session, SessionPlan, Sink
 from parola.live.talk import Talk
-from parola.ports import Bill, Bus, Engine, Log, Metered, Numbered, Partial, RoomBook, RoomState
+from parola.ports import (
+    Alarm,
+    Bill,
+    Bus,
+    Engine,
+    Log,
+    Metered,
+    Numbered,
+    Partial,
+    RoomBook,
+    RoomState,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +42,9 @@ Work = Callable[[], Coroutine[None, None, None]]
 
 SAVE_GRACE_S = 0.25
 """How long a final may wait for the log before it is shown (docs/why/003)."""
+
+WATCH_S = 1.0
+"""How often alarms are looked at."""
 
 STALE_S = 5.0
 """A source that has sent nothing for this long may be replaced by another one."""
@@ -98,6 +112,12 @@ class Room:
         self._plugs = plugs
         self._state = RoomState("idle")
         self._heard_at = plugs.monotonic()
+        self._alarms: tuple[Alarm, ...] = ()
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """What is wrong with its sound or words, as it was last published."""
+        return self._alarms
 
     @property
     def is_stale(self) -> bool:
@@ -147,12 +167,22 @@ class Room:
         self._state = state
         await self.tell_again()
 
+    async def watch_over(self) -> None:
+        """Publish the state again where its alarms have changed."""
+        now_s = self._plugs.monotonic()
+        session = self.session
+        alarms = session.alarms.now(now_s, now_s - self._heard_at) if session else ()
+        if alarms != self._alarms:
+            self._alarms = alarms
+            await self.tell_again()
+
     async def tell_again(self) -> None:
         """Publish the state, or that the log cannot be written, whichever matters more."""
         failure = self._plugs.recorder.failure
         unsaved = RoomState("unsaved", f"The transcript cannot be saved at the moment: {failure}")
         hides = failure and self._state.state not in {"failed", "idle"}
-        await self._plugs.bus.publish(self.name, unsaved if hides else self._state)
+        state = unsaved if hides else self._state
+        await self._plugs.bus.publish(self.name, replace(state, alarms=self._alarms))
 
 
 class Rooms:
@@ -489,6 +519,13 @@ class Rooms:
                     yield frame
             finally:
                 room.feed.viewers -= 1
+
+    async def watch_over(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Look after every room's alarms once a second, for ever."""
+        while True:
+            await sleep(WATCH_S)
+            for room in self.open_rooms:
+                await room.watch_over()
 
     async def pass_on_failures(self) -> None:
         """Tell every room, for ever, when the store goes down and when it is back."""

@@ -16,6 +16,7 @@ from parola.domain.room_settings import Replacement
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
 from parola.domain.vocabulary import Language
+from parola.live.alarms import Alarms
 from parola.live.backlog import Backlog
 from parola.live.belief import believable
 from parola.live.beside import beside
@@ -106,6 +107,8 @@ class Session:
         self._sink = sink
         self._sleep = sleep
         self._evidence = _evidence(gate, engine)
+        self.alarms = Alarms(plan.language, engine.name)
+        """What is wrong with its sound or words."""
         self._assembler = SegmentAssembler(
             plan.session,
             plan.language,
@@ -202,13 +205,18 @@ class Session:
         """Take audio at once, of whole frames, for which there was room."""
         chunk = AudioChunk(self._fed, pcm)
         self._fed, self._newest = chunk.end_frame, pcm
-        self._take(self._gate.add(chunk) if self._gate else [chunk])
+        self.alarms.hear(chunk)
+        gated = self._gate.add(chunk) if self._gate else []
+        for decided in gated:
+            self.alarms.voice(decided)
+        self._take(gated if self._gate else [chunk])
 
     def end(self) -> None:
         """Say that no more audio comes. Calling it again changes nothing."""
         if self._ending:
             return
         self._ending = True
+        self.alarms.end()
         self._take(self._gate.flush() if self._gate else [])
 
     def renew(self, plan: SessionPlan, engine: Engine) -> None:
@@ -305,6 +313,9 @@ class Session:
             self._assembler.language = self.plan.language
             self._assembler.engine = self._engine.name
             self._replacer = Replacer(self.plan.replacements)
+            self.alarms.expect(self.plan.language, self._engine.name)
+            if self._evidence:
+                self._evidence.threshold = threshold_for(self._engine.name)
 
     async def _one_stream(self) -> None:
         plan = self.plan
@@ -389,6 +400,8 @@ class Session:
         if weighed.withheld and hypothesis.is_final:
             await self._withhold(hypothesis, weighed)
         segment = self._assembler.add(weighed.shown)
+        if weighed.shown.text:
+            self.alarms.words()
         if segment is not None:
             saving = await self._sink.show(self._replacer.correct(segment))
             self._last_saving = saving or self._last_saving
@@ -400,6 +413,7 @@ class Session:
         if hypothesis.end_frame <= self._withheld_until:
             return
         self._withheld_until = hypothesis.end_frame
+        self.alarms.withheld()
         await self._sink.withhold(
             Withheld(
                 self.plan.session,

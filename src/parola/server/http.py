@@ -99,6 +99,9 @@ def _room(
         "entries": kept.entries if kept else 0,
         "last_at": captions.utc_iso(last_at_ms) if last_at_ms else None,
         "lag_s": lag_s(session) if session else 0.0,
+        "alarms": [
+            {"kind": alarm.kind, "detail": alarm.detail} for alarm in (live.alarms if live else ())
+        ],
         "withheld_words": live.withheld_words if live else 0,
         "billed_s": bill.seconds if bill else None,
         "cost_usd": float(round(bill.money, 4)) if bill else None,

@@ -1,7 +1,7 @@
 """The JSON text frames on our own sockets, written and read. docs/reference/protocol.md."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -46,11 +46,18 @@ def partial_message(room: str, segment: Segment) -> str:
 
 
 def state_message(
-    room: str, state: str, detail: str, language: str, engine: str, beat_s: float
+    room: str,
+    state: str,
+    detail: str,
+    language: str,
+    engine: str,
+    beat_s: float,
+    alarms: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return the frame that says what a room is doing (viewers with v=1 only).
 
-    `beat_s` promises that some frame comes at least that often, in seconds.
+    `beat_s` promises that some frame comes at least that often, in seconds. Of each alarm, its
+    kind and a sentence.
     """
     return _json(
         {
@@ -61,6 +68,7 @@ def state_message(
             "language": language,
             "engine": engine,
             "beat_s": beat_s,
+            "alarms": [{"kind": kind, "detail": sentence} for kind, sentence in alarms],
         }
     )
 

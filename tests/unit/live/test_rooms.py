@@ -295,3 +295,25 @@ async def test_what_is_withheld_is_kept_and_not_shown() -> None:
         await h.rooms.plugs.recorder.settled()
         assert [entry.body for entry in await h.log.read(MAIN)] == [withheld]
         assert room.feed.last_number == 0
+
+
+async def test_alarms_are_published_with_the_state_once_they_change() -> None:
+    """Who watches a room hears what is wrong with its sound, and when that is over."""
+    async with house() as h, h.rooms.speak(MAIN, PLAN) as session:
+        (room,) = h.rooms.open_rooms
+        await room.watch_over()
+        assert not room.alarms
+        h.clock[0] += 6
+        await room.watch_over()
+        assert [alarm.kind for alarm in room.alarms] == ["source quiet"]
+        async with aclosing(h.rooms.watch(MAIN, View(extras=True))) as frames:
+            async with asyncio.timeout(5):
+                async for frame in frames:
+                    if any(
+                        a["kind"] == "source quiet" for a in json.loads(frame).get("alarms", [])
+                    ):
+                        break
+        room.note_audio()
+        await session.feed(marked_audio([1]))
+        await room.watch_over()
+        assert not room.alarms

@@ -1,0 +1,278 @@
+"""How many words are written into audio without speech, and what the guard costs: one command.
+
+    python -m bench.invention [--audio DIR] [--engines hostile pocketsphinx] [--write]
+
+Words shown per minute and the share of clips with a word, by group of sounds: unguarded, behind
+the gate alone, behind gate and evidence. Then the recall of the same guard on speech, of the first
+word after a pause, and what the gate costs. `--write` puts the tables into
+docs/reference/invention.md and the plot beside it.
+"""
+
+import argparse
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    nullcontext,
+)
+from pathlib import Path
+
+import jiwer
+import numpy as np
+from matplotlib.figure import Figure
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from bench.invention_audio import VOICES, Clip, generated, in_noise, mixed, recordings
+from bench.invention_runs import Heard, hear_all
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
+from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_frames
+from parola.engines.amazon import AmazonEngine
+from parola.engines.amazon_settings import AmazonSettings
+from parola.engines.pocketsphinx import PocketSphinxEngine
+from parola.ports import Engine
+from parola.transcribe_api.door import Setup
+from parola.transcribe_api.serving import open_transcribe_api
+from parola.wire.sigv4 import Credentials
+from tests.hostile_engine import HostileEngine
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = ROOT.parent / "shared" / "audio"
+PAGE = ROOT / "docs" / "reference" / "invention.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 60.0)
+
+
+def engine_named(name: str) -> AbstractContextManager[Engine]:
+    """Return an engine, to be entered."""
+    return closing_engine() if name == "pocketsphinx" else nullcontext(HostileEngine())
+
+
+@contextmanager
+def closing_engine() -> Iterator[Engine]:
+    """Give the embedded engine, and end its processes."""
+    with closing(PocketSphinxEngine()) as engine:
+        yield engine
+
+
+def rate(words: int, minutes: float) -> str:
+    """Return words per minute; for none, the upper bound of a 95 % interval (3/T)."""
+    return f"{words / minutes:.2f}" if words else f"0 (< {3 / minutes:.2f})"
+
+
+def table(title: str, guarded: Sequence[Heard], unguarded: Sequence[Heard]) -> list[str]:
+    """Return the lines of one engine's table over some clips."""
+    lines = [
+        f"### {title}",
+        "",
+        "| group | clips | minutes | unguarded: words/min, clips | gate | + evidence | clips |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    groups = sorted({one.clip.group for one in guarded}, key=lambda g: (g in VOICES, g))
+    lines += [_row(g, [h for h in guarded if h.clip.group == g], unguarded) for g in groups]
+    total = [h for h in guarded if h.clip.group not in VOICES]
+    lines.append(_row("**all but voices**", total, unguarded))
+    return [*lines, ""]
+
+
+def _row(name: str, guarded: Sequence[Heard], unguarded: Sequence[Heard]) -> str:
+    minutes = sum(one.clip.seconds for one in guarded) / 60
+    clips = {one.clip.name for one in guarded}
+    bare = [one for one in unguarded if one.clip.name in clips]
+    open_rate = "–"
+    if bare:
+        bare_minutes = sum(one.clip.seconds for one in bare) / 60
+        share = sum(one.shown > 0 for one in bare) / len(bare)
+        open_rate = f"{rate(sum(one.shown for one in bare), bare_minutes)}, {share:.0%}"
+    shown = sum(one.shown for one in guarded)
+    gate = rate(shown + sum(one.kept_back for one in guarded), minutes)
+    with_words = sum(one.shown > 0 or one.guesses > 0 for one in guarded)
+    return (
+        f"| {name} | {len(guarded)} | {minutes:.1f} | {open_rate} | {gate} "
+        f"| {rate(shown, minutes)} | {with_words} of {len(guarded)} |"
+    )
+
+
+def hits(runs: Sequence[Heard], *, with_withheld: bool) -> int:
+    """Return how many words are right, with or without those that were withheld."""
+    normal = EnglishTextNormalizer()
+    right = 0
+    for run in runs:
+        parts = [(final.first_frame, final.text) for final in run.finals]
+        if with_withheld:
+            parts += [(one.first_frame, one.text) for one in run.withheld]
+        text = " ".join(text for _, text in sorted(parts))
+        right += jiwer.process_words(normal(run.clip.reference), normal(text)).hits
+    return right
+
+
+async def recall(speech: list[Clip], noises: list[Clip], engine: Engine) -> list[str]:
+    """Return the recall table: of the engine's own right words, how many the evidence keeps."""
+    lines = [
+        f"### Recall, {engine.name}",
+        "",
+        "| speech | right words behind the gate | shown | share |",
+        "|---|---|---|---|",
+    ]
+    noisy = [in_noise(clip, noises[n % len(noises)], 10) for n, clip in enumerate(speech)]
+    for name, clips in (("as recorded", speech), ("10 dB above noise", noisy)):
+        runs = await hear_all(clips, engine, guarded=True)
+        whole, shown = hits(runs, with_withheld=True), hits(runs, with_withheld=False)
+        lines.append(f"| {name} | {whole} | {shown} | {shown / max(whole, 1):.2%} |")
+    return [*lines, ""]
+
+
+async def first_words(speech: list[Clip], engine: Engine) -> list[str]:
+    """Return whether the first words that an unguarded engine finds reach it after any pause.
+
+    The engine hears each recording alone and unguarded; its first right word has a span. Then the
+    gate hears another recording, a pause, and this one: it must let the whole span through, and
+    the record must hold speech under it.
+    """
+    firsts: list[tuple[Clip, int, int]] = []
+    normal = EnglishTextNormalizer()
+    for run in await hear_all(speech, engine, guarded=False):
+        said, words = normal(run.clip.reference).split(), run.words
+        if said and words and normal(words[0].text) == said[0]:
+            firsts.append((run.clip, words[0].start_frame, words[0].end_frame))
+    lines = [
+        "### The first word after a pause",
+        "",
+        "| pause | first words found unguarded | let through whole, with speech under them |",
+        "|---|---|---|",
+    ]
+    for pause_s in PAUSES_S:
+        kept = sum(_is_kept(*first, pause_s) for first in firsts)
+        lines.append(f"| {pause_s:g} s | {len(firsts)} | {kept} |")
+    return [*lines, ""]
+
+
+def _is_kept(clip: Clip, start: int, end: int, pause_s: float) -> bool:
+    chance = np.random.default_rng(1)
+    count = to_frames(pause_s)
+    pause = np.rint(chance.normal(0, 20, count)).astype("<i2").tobytes()
+    before = clip.pcm[-4 * RATE_HZ * FRAME_BYTES :]
+    offset = (len(before) + len(pause)) // FRAME_BYTES
+    gate = Gate(SileroDetector())
+    out = [*gate.add(AudioChunk(0, before + pause + clip.pcm)), *gate.flush()]
+    start, end = start + offset, end + offset
+    silenced = any(not c.voiced and c.first_frame < end and start < c.end_frame for c in out)
+    return not silenced and gate.speech.has_speech(start, end)
+
+
+def gate_cost(clips: Sequence[Clip]) -> list[str]:
+    """Return what the gate costs, in CPU seconds per hour of audio."""
+    begun, seconds = time.process_time(), 0.0
+    for clip in clips[:40]:
+        gate = Gate(SileroDetector())
+        for at in range(0, len(clip.pcm), 3200):
+            gate.add(AudioChunk(at // 2, clip.pcm[at : at + 3200]))
+        seconds += clip.seconds
+    cost = (time.process_time() - begun) / seconds * 3600
+    return [f"The gate takes {cost:.1f} CPU seconds for an hour of audio.", ""]
+
+
+async def run(options: argparse.Namespace) -> tuple[list[str], dict[str, list[Heard]]]:
+    """Return all tables, and the runs by engine for the plot."""
+    clips = recordings(options.audio)
+    sounds = [clip for clip in clips if clip.group != "speech"]
+    speech = [clip for clip in clips if clip.group == "speech" and clip.language == "en"]
+    noises = [clip for clip in sounds if clip.group == "ambient"][:6] or sounds[:1]
+    made = [clip for seed in range(1, options.seeds + 1) for clip in generated(seed)]
+    lines: list[str] = []
+    plotted: dict[str, list[Heard]] = {}
+    for name in options.engines:
+        with engine_named(name) as engine:
+            some = sounds if name == "hostile" else sounds[:: options.unguarded_every]
+            bare = await hear_all(some, engine, guarded=False)
+            plotted[name] = await hear_all(sounds, engine, guarded=True)
+            lines += table(f"{name}, real recordings", plotted[name], bare)
+            lines += table(
+                f"{name}, generated sounds", await hear_all(made, engine, guarded=True), []
+            )
+            if name == "hostile":
+                changed = await hear_all(list(mixed(sounds)), engine, guarded=True)
+                lines += table("hostile, recordings changed and mixed", changed, [])
+            else:
+                lines += await recall(speech, noises, engine)
+                lines += await first_words(speech, engine)
+    if "hostile" in options.engines:
+        async with hostile_amazon() as engine:
+            over_wire = await hear_all(sounds, engine, guarded=True, at_once=4)
+            lines += table("the Transcribe-compatible endpoint, hostile behind it", over_wire, [])
+    return lines + gate_cost(sounds), plotted
+
+
+@asynccontextmanager
+async def hostile_amazon() -> AsyncIterator[Engine]:
+    """Give engine amazon against our own endpoint, behind which the hostile engine answers."""
+    keys = Credentials("AKIDBENCH", "not a secret")
+    setup = Setup([HostileEngine()], lambda: None, time.monotonic, keys={keys.access_key: keys})
+    os.environ |= {"AWS_ACCESS_KEY_ID": keys.access_key, "AWS_SECRET_ACCESS_KEY": keys.secret_key}
+    async with open_transcribe_api(setup) as url:
+        yield AmazonEngine(
+            AmazonSettings(
+                region="eu-central-1", endpoint_url=url, catch_up_speed=10_000, starts_per_s=10_000
+            )
+        )
+
+
+def plot(runs: dict[str, list[Heard]], file: Path) -> None:
+    """Draw words per minute by group, with and without the evidence."""
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(runs), squeeze=False)[0]
+    for axis, (name, heard) in zip(axes, runs.items(), strict=True):
+        groups = sorted({one.clip.group for one in heard})
+        for offset, label in ((-0.2, "gate"), (0.2, "gate + evidence")):
+            rates = []
+            for group in groups:
+                own = [one for one in heard if one.clip.group == group]
+                words = sum(o.shown + (o.kept_back if label == "gate" else 0) for o in own)
+                rates.append(words / sum(one.clip.seconds for one in own) * 60)
+            places = [n + offset for n in range(len(groups))]
+            axis.barh(places, rates, 0.4, label=label)
+        axis.set_yticks(range(len(groups)), groups)
+        axis.set_title(name)
+        axis.set_xlabel("words a minute")
+    axes[0].legend(frameon=False)
+    figure.savefig(file, dpi=110)
+
+
+def write(measured: str, page: Path) -> None:
+    """Put the measured part into the page."""
+    text = page.read_text(encoding="utf-8")
+    head, rest = text.split(BEGIN)
+    page.write_text(f"{head}{BEGIN}\n{measured}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+
+
+def main() -> None:
+    """Run, print, and write if told to."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    default = Path(os.environ.get("PAROLA_TEST_AUDIO") or RECORDINGS)
+    options.add_argument("--audio", type=Path, default=default, help="folder with a manifest.tsv")
+    options.add_argument("--engines", nargs="+", default=["hostile", "pocketsphinx"])
+    options.add_argument("--seeds", type=int, default=3, help="generated sounds, so many times")
+    options.add_argument(
+        "--unguarded-every",
+        type=int,
+        default=1,
+        help="run every n-th clip unguarded with PocketSphinx: in noise it is slow",
+    )
+    options.add_argument("--write", action="store_true", help="write the page and the plot")
+    told = options.parse_args()
+    lines, plotted = asyncio.run(run(told))
+    measured = "\n".join(lines).rstrip()
+    print(measured)
+    if told.write:
+        write(measured, PAGE)
+        plot(plotted, PAGE.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()
