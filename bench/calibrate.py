@@ -1,0 +1,131 @@
+"""Chooses the thresholds of the evidence from recordings, and writes the table that ships.
+
+    python -m bench.calibrate [--audio DIR] [--write]
+
+From the gate alone, for every engine: how strong the evidence of speech gets where nobody speaks,
+and how strong it is under single words cut out of speech. From the embedded engine: how many
+letters it is right to write into a second of speech, and how confident it is where nobody speaks.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from bench.invention import RECORDINGS
+from bench.invention_audio import VOICES, Clip, generated, recordings
+from bench.invention_runs import Heard, hear_all
+from parola.audio.gate import Gate
+from parola.audio.silero import WINDOW_FRAMES, SileroDetector
+from parola.audio.speech_record import SpeechRecord
+from parola.domain.audio import RATE_HZ, AudioChunk
+from parola.engines.pocketsphinx import PocketSphinxEngine
+from parola.live.calibration import ANY_ENGINE, FILE, Threshold
+from parola.live.evidence import MARGIN, SPARE_S
+
+LOST = 0.10
+"""Of cut-out words of 0.3 s, the share that may fall below the first threshold: cut in mid-word,
+they are harder than any word said alone, of which none may."""
+
+HEADROOM = 1.8
+"""How far above the strongest evidence met where nobody speaks evidence is no longer slight: the
+recordings at hand are a few, halls are many."""
+
+EXCERPTS = 200
+EXCERPT_S = 0.3
+
+
+def record_of(pcm: bytes) -> SpeechRecord:
+    """Return what a gate remembers of some sound."""
+    gate = Gate(SileroDetector())
+    gate.add(AudioChunk(0, pcm))
+    return gate.speech
+
+
+def strongest(clips: Sequence[Clip]) -> list[float]:
+    """Return the strongest evidence in each clip, in nats."""
+    return [record_of(clip.pcm).under(0, 1 << 40).strength for clip in clips]
+
+
+def excerpts(speech: Sequence[Clip], seed: int = 1) -> Iterator[bytes]:
+    """Yield 0.3 s of the louder speech, faded, with half a second of faint noise around it."""
+    chance = np.random.default_rng(seed)
+    length = round(EXCERPT_S * RATE_HZ)
+    fade = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / 160)
+    for _ in range(EXCERPTS):
+        clip = speech[chance.integers(len(speech))]
+        x = np.frombuffer(clip.pcm, "<i2").astype(np.float64)
+        energy = np.convolve(x**2, np.ones(length) / length, "valid")
+        louder = np.flatnonzero(energy > 0.8 * float(np.mean(x**2)))
+        first = louder[chance.integers(len(louder))]
+        word = x[first : first + length] * fade
+        sound = np.pad(word, RATE_HZ // 2)
+        sound += chance.normal(0, float(np.std(word)) / 30, len(sound))
+        yield np.clip(sound, -32768, 32767).astype("<i2").tobytes()
+
+
+def letter_rates(runs: Sequence[Heard]) -> list[float]:
+    """Return the letters per second of speech of every segment that was shown."""
+    rates = []
+    for run in runs:
+        record = record_of(run.clip.pcm)
+        for final in run.finals:
+            speech = record.under(final.first_frame - MARGIN, final.end_frame + MARGIN)
+            seconds = speech.windows * WINDOW_FRAMES / RATE_HZ + SPARE_S
+            rates.append(sum(map(str.isalnum, final.text)) / seconds)
+    return rates
+
+
+async def calibrated(clips: Sequence[Clip]) -> dict[str, Threshold]:
+    """Return the table's rows."""
+    speech = [c for c in clips if c.group == "speech" and c.language == "en"]
+    wordless = [c for c in clips if c.group != "speech" and c.group not in VOICES]
+    noise = strongest([*wordless, *generated()])
+    words = [record_of(pcm).under(0, 1 << 40).strength for pcm in excerpts(speech)]
+    heard = [strength for strength in words if strength > 0]
+    with closing(PocketSphinxEngine()) as engine:
+        rates = letter_rates(await hear_all(speech, engine, guarded=True))
+    strength = float(np.floor(np.quantile(heard, LOST)))
+    any_engine = Threshold(
+        strength=strength,
+        sure_strength=float(np.ceil(HEADROOM * max(noise))),
+        letters_per_s=max(25.0, float(np.ceil(1.1 * max(rates)))),
+        slight_confidence=0.0,
+        doubtful_below=0.5,
+    )
+    print(f"strongest where nobody speaks: {sorted(noise)[-5:]}")
+    print(f"cut-out words: {np.quantile(heard, [0.05, 0.1, 0.25, 0.5]).round(1)}")
+    print(f"letters per second of speech: {np.quantile(rates, [0.5, 0.9, 0.99, 1]).round(1)}")
+    return {ANY_ENGINE: any_engine}
+
+
+def main() -> None:
+    """Measure, print, and write if told to."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    default = Path(os.environ.get("PAROLA_TEST_AUDIO") or RECORDINGS)
+    options.add_argument("--audio", type=Path, default=default, help="folder with a manifest.tsv")
+    options.add_argument("--write", action="store_true", help="write the table that ships")
+    told = options.parse_args()
+    clips = recordings(told.audio)
+    rows = asyncio.run(calibrated(clips))
+    minutes = sum(clip.seconds for clip in clips) / 60
+    # The one engine whose confidence is itself calibrated (engines/pocketsphinx_recogniser.py).
+    rows["pocketsphinx"] = Threshold(**{**asdict(rows[ANY_ENGINE]), "slight_confidence": 0.6})
+    table = {
+        "data": f"{len(clips)} recordings, {minutes:.0f} minutes, and generated sounds",
+        "engines": {name: asdict(row) for name, row in rows.items()},
+    }
+    text = json.dumps(table, indent=2) + "\n"
+    print(text)
+    if told.write:
+        FILE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
