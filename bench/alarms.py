@@ -23,6 +23,7 @@ from parola.audio.silero import SileroDetector
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.live.alarms import Alarms
 from parola.live.calibration import threshold_for
+from parola.ports import AlarmKind
 
 Samples = npt.NDArray[np.float64]
 
@@ -34,7 +35,7 @@ def watch(pcm: bytes, *, words: bool = True, cut_off_after_s: float | None = Non
     """Return how often each alarm was raised: counted when it comes, not while it stays."""
     gate, alarms = Gate(SileroDetector()), Alarms("en-US", "bench")
     raised: Counter[str] = Counter()
-    before: set[str] = set()
+    before: set[AlarmKind] = set()
     seconds = len(pcm) // (2 * RATE_HZ)
     for second in range(seconds):
         gone_s = max(second - cut_off_after_s, 0.0) if cut_off_after_s is not None else 0.0
@@ -64,7 +65,7 @@ def ordinary(clips: Sequence[Clip], seed: int = 1) -> bytes:
     while length < HOUR_S * RATE_HZ * 2:
         some = breaks if chance.random() < 0.06 else speech
         pause = chance.normal(0, 15, round(chance.uniform(0.3, 4) * RATE_HZ))
-        parts += [some[chance.integers(len(some))].pcm, pause.astype("<i2").tobytes()]
+        parts += [some[int(chance.integers(len(some)))].pcm, pause.astype("<i2").tobytes()]
         length += len(parts[-1]) + len(parts[-2])
     return b"".join(parts)[: HOUR_S * RATE_HZ * 2]
 

@@ -59,7 +59,7 @@ def excerpts(speech: Sequence[Clip], seed: int = 1) -> Iterator[bytes]:
     length = round(EXCERPT_S * RATE_HZ)
     fade = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / 160)
     for _ in range(EXCERPTS):
-        clip = speech[chance.integers(len(speech))]
+        clip = speech[int(chance.integers(len(speech)))]
         x = np.frombuffer(clip.pcm, "<i2").astype(np.float64)
         energy = np.convolve(x**2, np.ones(length) / length, "valid")
         louder = np.flatnonzero(energy > 0.8 * float(np.mean(x**2)))
