@@ -1,5 +1,7 @@
 """What people set for a room: kept, checked, and in force at once."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,3 +55,31 @@ def test_bad_settings_are_answered_with_a_sentence(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert said in answer.json()["detail"]
     assert httpx.get(url).json() == DEFAULTS
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [sys.executable, "-m", "parola.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_room_is_told_from_files(scripted: RunningServer, tmp_path: Path) -> None:
+    """`parola terms` changes what it names and leaves the rest; a wrong file is a sentence."""
+    names, misheard = tmp_path / "names.txt", tmp_path / "misheard.txt"
+    names.write_text("Grace Hopper\n\nNuoro\n", encoding="utf-8")
+    misheard.write_text("grace hooper -> Grace Hopper\n", encoding="utf-8")
+    to = ("--server", scripted.url)
+    assert run("terms", "told", "--phrases", names, "--language", "it_it", *to).returncode == 0
+    told = run("terms", "told", "--replacements", misheard, *to)
+    assert told.stdout == "told knows 2 phrases, 0 characters of text and 1 replacements.\n"
+    assert httpx.get(f"{scripted.url}/api/rooms/told/settings").json() == {
+        "language": "it-IT",
+        "terms": {"phrases": ["Grace Hopper", "Nuoro"], "text": ""},
+        "replacements": [{"heard": "grace hooper", "shown": "Grace Hopper"}],
+    }
+    wrong = run("terms", "told", "--replacements", names, *to)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "has no ->" in wrong.stderr
+    written = run("vocabulary", "--phrases", names, "-o", tmp_path / "table.txt")
+    assert written.returncode == 0
+    assert "Grace-Hopper\t\t\tGrace Hopper" in (tmp_path / "table.txt").read_text()

@@ -15,6 +15,7 @@ from parola.cli.export import export
 from parola.cli.listen import listen
 from parola.cli.outcome import FAILED, USAGE, CommandError, exit_code
 from parola.cli.serve import serve
+from parola.cli.terms import terms, vocabulary
 from parola.cli.transcribe import transcribe
 from parola.cli.transcribe_api import transcribe_api
 from parola.domain.errors import ParolaError
@@ -45,7 +46,18 @@ def parola(
     """Live captions and transcripts that write down only what was said."""
 
 
-for command in (serve, transcribe, listen, devices, export, doctor, demo, transcribe_api):
+for command in (
+    serve,
+    transcribe,
+    listen,
+    devices,
+    export,
+    doctor,
+    demo,
+    transcribe_api,
+    terms,
+    vocabulary,
+):
     app.command()(command)
 
 

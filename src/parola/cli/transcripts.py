@@ -29,14 +29,12 @@ def copy_from_server(
     """
     query = urlencode({"session": session}) if session else ""
     path = f"/api/rooms/{quote(room, safe='')}/transcript.{form}"
-    parts = urlsplit(socket_url(server, path, query))
-    scheme = {"ws": "http", "wss": "https"}[parts.scheme]
-    url = urlunsplit((scheme, *parts[1:]))
+    url = api_url(server, path, query)
     try:
         with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310 - http(s) only
             shutil.copyfileobj(answer, file)
     except urllib.error.HTTPError as error:
-        raise _refused(error) from error
+        raise refused(error) from error
     except urllib.error.URLError as error:
         raise CommandError(
             f"No server at {server} ({error.reason}); start one with `parola serve`,"
@@ -45,7 +43,19 @@ def copy_from_server(
         ) from error
 
 
-def _refused(error: urllib.error.HTTPError) -> ParolaError | CommandError:
+def api_url(server: str, path: str, query: str = "") -> str:
+    """Return the URL of an endpoint of a server, whichever scheme its address was given with.
+
+    Raises:
+        BadMessage: the server's address cannot be one.
+    """
+    parts = urlsplit(socket_url(server, path, query))
+    scheme = {"ws": "http", "wss": "https"}[parts.scheme]
+    return urlunsplit((scheme, *parts[1:]))
+
+
+def refused(error: urllib.error.HTTPError) -> ParolaError | CommandError:
+    """Return what a server's refusal means, in its own words where they can be read."""
     try:
         fields = json.loads(error.read())
         return refusal(fields["code"], fields["detail"])
