@@ -86,7 +86,8 @@ def test_alone_it_shows_what_it_can_do() -> None:
         ("serve", "--max-sessions", "0"),
         ("serve", "--language", "klingon", "--port", "0"),
         ("transcribe",),
-        ("listen",),
+        ("listen", "--file", SAMPLE, "--device", "0"),
+        ("listen", "--file", "-", "--format", "mp5"),
         ("listen", "--file", "nowhere.wav"),
         ("listen", "--file", SAMPLE, "--server", "ftp://x"),
         ("listen", "--file", SAMPLE, "--room", "../x"),
@@ -350,7 +351,9 @@ def test_listen_passes_on_a_refusal(scripted: RunningServer, tmp_path: Path) -> 
     )
     try:
         wait_for_state(scripted, "busy")
-        run = parola("listen", "--file", numbers_file(tmp_path, 5), *options)
+        # As from another computer: it shares no spool with the first.
+        elsewhere = ("--spool", tmp_path / "elsewhere")
+        run = parola("listen", "--file", numbers_file(tmp_path, 5), *options, *elsewhere)
         assert "Another source is speaking into 'busy'" in refused(run, 1)
     finally:
         # Ctrl+C brings the last words home.

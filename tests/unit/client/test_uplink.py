@@ -404,3 +404,17 @@ async def test_a_viewer_of_something_else_is_told() -> None:
 
 async def take_nothing(socket: ServerConnection) -> None:
     await socket.wait_closed()
+
+
+async def test_a_token_in_the_address_is_sent_as_a_password() -> None:
+    """The conference system's way to carry a token: Authorization, Basic, and not in the path."""
+    seen: list[tuple[str, str]] = []
+
+    async def handler(socket: ServerConnection) -> None:
+        assert socket.request
+        seen.append((socket.request.path, socket.request.headers["Authorization"]))
+        await take_all(socket)
+
+    async with server(handler) as url:
+        await send(chunks(1), url.replace("ws://", "ws://user:token@"))
+    assert seen == [("/ws/audio/main", "Basic dXNlcjp0b2tlbg==")]
