@@ -30,6 +30,9 @@ from parola.wire.transcribe import (
 REASON_S = 2.0
 """How long the reason of a break may be in coming."""
 
+MAX_OPEN = 32
+"""How many utterances may have begun and not ended; the service has one for each channel."""
+
 _LOST = "The connection to Amazon Transcribe was lost"
 
 
@@ -211,8 +214,13 @@ class Leg:
         first = self._first_frames.setdefault(result.result_id, guess.first_frame)
         guess = replace(guess, first_frame=first, end_frame=max(guess.end_frame, first))
         self.progress.heard(result.result_id, guess, self._tools.clock())
+        if self.progress.open_utterances > MAX_OPEN:
+            raise EngineFailed(f"Amazon Transcribe began {MAX_OPEN} utterances and ended none.")
         if guess.is_final:
             self._first_frames.pop(result.result_id, None)
+        elif len(self._first_frames) > MAX_OPEN:
+            # A final may carry another id than its partials; those would stay for ever.
+            del self._first_frames[next(iter(self._first_frames))]
         return guess
 
     async def _look_for_life(self) -> None:

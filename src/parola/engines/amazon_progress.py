@@ -53,6 +53,11 @@ class Progress:
         return bool(self._open)
 
     @property
+    def open_utterances(self) -> int:
+        """How many have begun and not ended."""
+        return len(self._open)
+
+    @property
     def owes(self) -> bool:
         """Whether an answer about speech has to come."""
         return self.is_open or self._unanswered_frames() >= MUCH_VOICE_FRAMES
