@@ -133,7 +133,7 @@ async def no_sleep(_: float) -> None:
 async def hear(sends: Iterable[bytes | str]) -> tuple[list[EngineEvent], ParolaError | None]:
     """Return what a stream says of a second of silence, and what it ended with."""
     events: list[EngineEvent] = []
-    async with asyncio.timeout(20), running(Hostile(sends)) as service:
+    async with asyncio.timeout(10), running(Hostile(sends)) as service:
         quick = {"settle_s": 0.3, "patience_s": 0.5, "ping_s": 0.1}
         engine = AmazonEngine(settings_for(service, **quick), sleep=no_sleep)
         try:
