@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from functools import cache
+from difflib import SequenceMatcher
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from parola.domain.audio import RATE_HZ, AudioChunk, to_frames
 from parola.domain.log import Withheld
 from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import language_tag
+from parola.engines.amazon import AmazonEngine, AmazonSettings
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.live.beside import beside
@@ -22,6 +24,7 @@ from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest
 from parola.wiring import SAMPLE
 from tests.hostile_engine import HostileEngine
+from tests.system.test_transcribe_api import running
 
 ENGLISH = language_tag("en-US")
 
@@ -32,9 +35,22 @@ def pocketsphinx() -> Iterator[Engine]:
         yield engine
 
 
+@contextmanager
+def amazon(behind: str) -> Iterator[Engine]:
+    """Amazon's engine, before our own endpoint, before a local engine."""
+    with pytest.MonkeyPatch.context() as patch, running("--engine", behind) as url:
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "not looked at")
+        settings = AmazonSettings(
+            region="eu-west-1", endpoint_url=url, catch_up_speed=10_000.0, starts_per_s=10_000.0
+        )
+        yield AmazonEngine(settings)
+
+
 ENGINES: dict[str, Callable[[], AbstractContextManager[Engine]]] = {
     "scripted": lambda: nullcontext(ScriptedEngine()),
     "pocketsphinx": pocketsphinx,
+    "amazon before scripted": partial(amazon, "scripted"),
 }
 
 
@@ -187,3 +203,16 @@ async def test_noise_in_no_words_out(any_engine: Engine) -> None:
     noise = chance.normal(0, 1500, 10 * RATE_HZ)
     for samples in (noise, noise * rhythm):
         assert await shown(any_engine, samples.astype("<i2").tobytes()) == []
+
+
+async def test_through_amazons_protocol_a_recogniser_hears_much_the_same() -> None:
+    """Amazon's engine before our endpoint before the real recogniser: its words, and few others.
+
+    The endpoint's own gate hears what the gate here let through, so a word may differ.
+    """
+    with pocketsphinx() as engine:
+        alone = finals(await hear(engine, speech()))
+    with amazon("pocketsphinx") as engine:
+        through = finals(await hear(engine, speech()))
+    said, again = ([word.text for final in one for word in final.words] for one in (alone, through))
+    assert SequenceMatcher(None, said, again).ratio() >= 0.8, (said, again)
