@@ -24,6 +24,10 @@ REPLAY_MS = 12 * 3600 * 1000
 """How old they may be: yesterday's talk is not today's screen."""
 
 
+UNSAVED = 500
+"""How many numbers beyond the log's a viewer may have seen, before a crash while the disk was full:
+half an hour of talk."""
+
 BEAT_S = 15.0
 """Viewers that ask for states hear something at least this often: a browser cannot see a
 connection that died without a word."""
@@ -71,6 +75,7 @@ class Feed:
         self._log = log
         self._lines: deque[Line] = deque(maxlen=WINDOW)
         self._last_number = 0
+        self._loaded_number = 0
         self._partial: Segment | None = None
         self._partial_frame = ""
         self._partial_version = 0
@@ -100,6 +105,7 @@ class Feed:
         last = await self._log.last_number(self._room)
         for entry in await self._log.read(self._room, max(last - WINDOW, 0), WINDOW + 1):
             self._append(entry)
+        self._loaded_number = self._last_number
 
     def apply(self, event: RoomEvent) -> None:
         """Take an event from the bus; a number that was seen already changes nothing."""
@@ -144,8 +150,7 @@ class Feed:
             StoreFailed: what it missed cannot be read from the log now.
         """
         cursor = view.after
-        # A number from the future comes from another log: that viewer is a newcomer here.
-        if cursor is None or cursor > self._last_number:
+        if cursor is None or self._is_foreign(cursor):
             cursor = self._newcomer(now_ms)
         partial_seen = state_seen = -1
         while True:
@@ -163,6 +168,16 @@ class Feed:
                     yield self._partial_frame
             if changed is self._changed and not await _within(BEAT_S, changed) and view.extras:
                 yield self._state_frame()
+
+    def _is_foreign(self, cursor: int) -> bool:
+        """Return whether a number comes from another log: that viewer is a newcomer here.
+
+        A number a little beyond a log that was there before this process is no such number: it
+        was shown and not saved before a crash, and is given again to the same text when the
+        source repeats what was not acknowledged (docs/reference/durability.md).
+        """
+        ahead = cursor - self._last_number
+        return ahead > (UNSAVED if self._loaded_number else 0)
 
     def _newcomer(self, now_ms: int) -> int:
         """Return the number after which a viewer without one starts."""

@@ -450,7 +450,8 @@ class Rooms:
             await talk.begin()
             async with beside(intake.end_when_left(self._limits.linger_s)):
                 await session.run()
-            if intake.is_ended or not self.stopping:
+            # A failed talk, and one that is moved, stays open: its source comes back with the rest.
+            if intake.is_ended or not (self.stopping or session.failure):
                 last_line = await talk.end()
         finally:
             intake.close(last_line)

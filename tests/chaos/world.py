@@ -1,0 +1,197 @@
+"""One talk under one schedule: real rooms, sessions, recorder and endpoints on simulated time."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, replace
+from typing import Any
+from uuid import UUID
+
+from starlette.websockets import WebSocket
+
+from parola.buses.local import LocalBus
+from parola.domain.vocabulary import room_name
+from parola.live.beside import beside, tasks_beside
+from parola.live.recorder import Recorder
+from parola.live.rooms import Limits, Plugs, Rooms
+from parola.server import sockets
+from parola.stores.memory import MemoryRoomBook
+from tests.chaos.faults import Disk, Fault, FaultyEngine
+from tests.chaos.link import Link
+from tests.chaos.peers import Source, Viewer
+from tests.houses import PowerSwitch
+
+ROOM = room_name("main")
+SESSION = UUID("7f0c5a52-30a5-4e0f-a9d4-0a52b1a6f2ce")
+LINGER_S = 600.0
+"""Longer than any fault: a talk that ends for want of its source is cut there, rightly."""
+
+
+class World:
+    """A server that is started again when it is killed, its source, and its viewers."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, numbers: int, viewers: int) -> None:
+        self.disk = Disk()
+        self.engine = FaultyEngine()
+        self._tasks = tasks
+        self._rooms: Rooms | None = None
+        self._server: asyncio.Task[None] | None = None
+        self._switch: PowerSwitch | None = None
+        self._links: list[Link] = []
+        self._delay_s = 0.01
+        self.source = Source(self._connect, SESSION, numbers)
+        self._speaking: asyncio.Task[None] | None = None
+        self.viewers = [Viewer(self._connect) for _ in range(viewers)]
+
+    def start(self) -> None:
+        """Start everything."""
+        self.start_server()
+        self.start_source()
+        for viewer in self.viewers:
+            self._tasks.create_task(viewer.run())
+
+    def start_source(self) -> None:
+        """Start the source, from what its spool says."""
+        self._speaking = self._tasks.create_task(self.source.run())
+
+    def start_server(self) -> None:
+        """Start a server on the disk as it is."""
+        self._switch = PowerSwitch(self.disk)
+        self._server = self._tasks.create_task(self._serve(self._switch))
+
+    async def _serve(self, switch: PowerSwitch) -> None:
+        loop, recorder = asyncio.get_running_loop(), Recorder(switch)
+        plugs = Plugs(
+            engines=[self.engine],
+            make_gate=lambda: None,
+            log=switch,
+            book=MemoryRoomBook(),
+            recorder=recorder,
+            bus=LocalBus(),
+            now_ms=lambda: int(loop.time() * 1000),
+            monotonic=loop.time,
+        )
+        async with beside(recorder.run()), tasks_beside() as tasks:
+            self._rooms = Rooms(plugs, Limits(linger_s=LINGER_S), tasks)
+            tasks.create_task(self._rooms.pass_on_failures())
+            await loop.create_future()
+
+    async def kill_server(self, down_s: float) -> None:
+        """End the server as SIGKILL does, and start another one."""
+        if self._server is None or self._switch is None:
+            return
+        self._switch.is_off, self._rooms = True, None
+        server, self._server = self._server, None
+        links, self._links = self._links, []
+        for link in links:
+            link.swallow()
+        server.cancel()
+        await asyncio.wait({server})
+        for link in links:
+            link.cut()
+        await asyncio.sleep(down_s)
+        self.start_server()
+
+    def _connect(self, where: str) -> Link | None:
+        if self._rooms is None:
+            return None
+        link = Link(self._delay_s)
+        self._links.append(link)
+        running: Any = _Running(self._rooms)
+
+        async def endpoint(socket: WebSocket) -> None:
+            if where == "audio":
+                await sockets.audio(socket, running, ROOM)
+            else:
+                after = int(where.partition("=")[2])
+                await sockets.transcript(socket, running, ROOM, after=after)
+
+        self._tasks.create_task(self._connected(link, endpoint))
+        return link
+
+    async def _connected(
+        self, link: Link, endpoint: Callable[[WebSocket], Coroutine[None, None, None]]
+    ) -> None:
+        server = self._server
+        assert server is not None
+        serving = asyncio.ensure_future(link.serve(endpoint))
+        server.add_done_callback(lambda _: serving.cancel())
+        await asyncio.wait({serving})
+        if not serving.cancelled() and (error := serving.exception()):
+            raise error
+
+    async def suffer(self, fault: Fault) -> None:
+        """Let one thing go wrong; returns when it is over."""
+        now_s = asyncio.get_running_loop().time()
+        match fault.kind:
+            case "server killed":
+                await self.kill_server(fault.for_s)
+            case "client killed" if self._speaking and not self.source.is_done:
+                self._speaking.cancel()
+                if self.source.link:
+                    self.source.link.cut(server_hears_after_s=fault.for_s)
+                await asyncio.sleep(fault.for_s)
+                self.start_source()
+            case "client reset" if self.source.link:
+                self.source.link.cut()
+            case "client reset, server told late" if self.source.link:
+                self.source.link.cut(server_hears_after_s=fault.for_s + 5)
+            case "client black hole" if self.source.link:
+                self.source.link.swallow()
+            case "client slow":
+                self._delay_s = fault.for_s
+                if self.source.link:
+                    self.source.link.delay_s = fault.for_s
+            case "viewer reset":
+                for viewer in self.viewers:
+                    if viewer.link:
+                        viewer.link.cut()
+            case "viewer black hole":
+                if self.viewers and self.viewers[0].link:
+                    self.viewers[0].link.swallow()
+            case "engine gone":
+                self.engine.gone_until_s = now_s + fault.for_s
+                self.engine.next_fault = "engine breaks"
+            case "engine breaks" | "engine stalls" | "engine talks garbage":
+                self.engine.next_fault = fault.kind
+            case "disk full":
+                self.disk.full_until_s = now_s + fault.for_s
+            case "disk slow":
+                self.disk.slow_until_s = now_s + fault.for_s
+            case "disk answer lost":
+                self.disk.loses_answers += 1
+
+
+class _Running:
+    """The part of the services that the sockets use."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+
+
+async def live_through(
+    faults: list[Fault], numbers: int, viewers: int = 2
+) -> tuple[str, list[list[dict[str, Any]]]]:
+    """Return the room's log as exported, and what each viewer has seen, after the talk."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(3600), tasks_beside() as tasks:
+        world = World(tasks, numbers, viewers)
+        world.start()
+        began_s = loop.time()
+        for fault in faults:
+            await asyncio.sleep(began_s + fault.at_s - loop.time())
+            tasks.create_task(world.suffer(fault))
+        while not world.source.is_done:
+            await asyncio.sleep(1)
+        entries = await world.disk.log.read(ROOM)
+        last = max((e.number for e in entries if e.body.session), default=0) - 1
+        while any(not v.seen or v.seen[-1]["seq"] < last for v in world.viewers):
+            await asyncio.sleep(1)
+        return exported(world.disk), [viewer.seen for viewer in world.viewers]
+
+
+def exported(disk: Disk) -> str:
+    """Return the log as one JSON line an entry, everything in it but the wall-clock time."""
+    rooms = disk.log._rooms.get(ROOM, {})  # noqa: SLF001 - the tests' own store
+    lines = [asdict(replace(rooms[number], at_ms=0)) for number in sorted(rooms)]
+    return "\n".join(f"{line['number']} {json.dumps(line['body'])}" for line in lines)
