@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 LOCK := uv pip compile --universal --generate-hashes \
 	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" --quiet
 
-.PHONY: help run setup demo test check format lock sample screenshots clean \
+.PHONY: help run setup demo test chaos check format lock sample screenshots clean \
 	loopback unloopback loopback_redirect loopback_clean
 
 help: ## List the targets
@@ -33,6 +33,9 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 	scripts/sdk-venvs
 	$(PY) -m pytest --ignore=tests/planted $(ARGS)
 	$(PY) -m pytest -n auto tests/planted
+
+chaos: $(VENV)/.dev ## Kill, cut and fill everything on 1,000 seeded schedules; SEED=… replays one
+	$(PY) -m tests.chaos $(SEED)
 
 check: $(VENV)/.dev ## Check format, lint, types, import arrows, and the docs against the code
 	$(PY) -m ruff format --check .

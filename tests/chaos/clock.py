@@ -3,7 +3,9 @@
 import asyncio
 import selectors
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 
 class Nothing(selectors.SelectSelector):
@@ -33,7 +35,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self._jumping.now_s
 
 
-def run(work: Coroutine[Any, Any, Any]) -> Any:
+def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Return what `work` returns, on a clock of its own."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         return runner.run(work)

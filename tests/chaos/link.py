@@ -1,7 +1,7 @@
 """A connection between a simulated peer and a real endpoint, which can go wrong in any way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.websockets import WebSocket
@@ -35,7 +35,7 @@ class Link:
         scope = {"type": "websocket", "path": "/", "headers": [], "subprotocols": []}
         await endpoint(WebSocket(scope, self._to_server.get, self._sent_by_server))
 
-    async def _sent_by_server(self, message: Any) -> None:
+    async def _sent_by_server(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] != "websocket.accept":
             self._carry(self._to_peer, dict(message), upwards=False)
 
@@ -68,9 +68,7 @@ class Link:
         self._is_cut = True
         self._to_peer.put_nowait({"type": "websocket.close", "code": 1006})
         gone = {"type": "websocket.disconnect", "code": 1006}
-        self._loop.call_later(
-            server_hears_after_s + self.delay_s, self._to_server.put_nowait, gone
-        )
+        self._loop.call_later(server_hears_after_s + self.delay_s, self._to_server.put_nowait, gone)
 
     def swallow(self) -> None:
         """Turn into a black hole: from now on nothing arrives, and nobody hears of it."""

@@ -87,11 +87,15 @@ class Viewer:
     seen: list[dict[str, Any]] = field(default_factory=list)
     link: Link | None = None
 
+    @property
+    def last(self) -> int:
+        """The number of the newest segment seen."""
+        return int(self.seen[-1]["seq"]) if self.seen else 0
+
     async def run(self) -> None:
         """Read for ever."""
         while True:
-            after = self.seen[-1]["seq"] if self.seen else 0
-            self.link = self.connect(f"transcript?after={after}")
+            self.link = self.connect(f"transcript?after={self.last}")
             if self.link:
                 try:
                     await self._read(self.link)

@@ -5,7 +5,8 @@ import asyncio
 from parola.audio.pcm import Resampler
 from parola.domain.audio import FRAME_BYTES, RATE_HZ
 from parola.domain.errors import RoomBusy
-from parola.live.session import Saved, Session, refuse_half_frames
+from parola.live.session import Session, refuse_half_frames
+from parola.live.showing import Saved
 
 LINGER_S = 30.0
 """How long a talk waits for a source that has lost its connection, before it counts as over."""

@@ -451,7 +451,7 @@ class Rooms:
             async with beside(intake.end_when_left(self._limits.linger_s)):
                 await session.run()
             # A failed talk, and one that is moved, stays open: its source comes back with the rest.
-            if intake.is_ended or not (self.stopping or session.failure):
+            if not session.failure and (intake.is_ended or not self.stopping):
                 last_line = await talk.end()
         finally:
             intake.close(last_line)

@@ -23,6 +23,7 @@ from parola.live.beside import beside
 from parola.live.calibration import threshold_for
 from parola.live.evidence import Evidence, Weighed
 from parola.live.retries import Retries
+from parola.live.showing import Saved, Showing
 from parola.ports import Engine, EngineStream, RoomState, StreamRequest
 
 logger = logging.getLogger(__name__)
@@ -33,17 +34,6 @@ settle silence within seconds; the longest second pass of a slow one takes some 
 
 SLOW_START_S = 1.5
 """A stream that is not open by then is told as trouble, though it may open yet."""
-
-
-class Saved(Protocol):
-    """A promise that a segment is or will be in the log."""
-
-    @property
-    def durable(self) -> bool:
-        """Whether it would survive a crash now."""
-
-    async def kept(self) -> None:
-        """Wait until it is durable."""
 
 
 class Sink(Protocol):
@@ -132,9 +122,7 @@ class Session:
         self._audio = asyncio.Event()
         self._space = asyncio.Event()
         self._done = asyncio.Event()
-        self._last_saving: Saved | None = None
-        self._unsaved: list[tuple[int, Saved]] = []
-        self._durable = plan.first_frame
+        self._showing = Showing(sink, plan.first_frame)
         self._withheld_until = plan.first_frame
 
     @property
@@ -170,9 +158,7 @@ class Session:
     @property
     def durable_frame(self) -> int:
         """The first frame whose text is not yet durably in the log (or known to hold none)."""
-        while self._unsaved and self._unsaved[0][1].durable:
-            self._durable = self._unsaved.pop(0)[0]
-        return self._durable
+        return self._showing.durable_frame
 
     async def feed(self, pcm: bytes) -> None:
         """Take the next audio: s16le, one channel, 16 kHz. Waits while two minutes are waiting.
@@ -264,8 +250,7 @@ class Session:
             EngineFailed: the engine broke for good before the end.
         """
         await self.finished()
-        if self._last_saving:
-            await self._last_saving.kept()
+        await self._showing.kept()
 
     def _take(self, chunks: list[AudioChunk]) -> None:
         for chunk in chunks:
@@ -280,7 +265,11 @@ class Session:
         """
         try:
             await self._sink.tell(self._state)
-            await self._recognise()
+            async with beside(self._showing.run()):
+                failure = await self._recognise_or_fail()
+                await self._showing.all_shown()
+            if failure:
+                raise failure
         except ParolaError as error:
             self.fail(error)
             logger.warning("session %s: %s: %s", self.plan.session, error.code, error.message)
@@ -288,6 +277,14 @@ class Session:
         finally:
             self._done.set()
             self._space.set()
+
+    async def _recognise_or_fail(self) -> ParolaError | None:
+        """Return why it cannot go on; what has been heard until then is still shown."""
+        try:
+            await self._recognise()
+        except ParolaError as error:
+            return error
+        return None
 
     async def _recognise(self) -> None:
         while True:
@@ -389,32 +386,33 @@ class Session:
     async def _read(self, stream: EngineStream) -> None:
         async for event in stream:
             self._events += 1
+            await self._showing.room_for_more()
+            # No waiting from here on: a stream that breaks off must not leave half a step behind.
             if isinstance(event, Settled):
                 self._settle(event.end_frame)
             else:
-                await self._hear(event)
+                self._hear(event)
 
-    async def _hear(self, hypothesis: Hypothesis) -> None:
+    def _hear(self, hypothesis: Hypothesis) -> None:
         hypothesis = believable(hypothesis, self._stream_frame, self._sent)
         weighed = self._evidence.weigh(hypothesis) if self._evidence else Weighed(hypothesis)
         if weighed.withheld and hypothesis.is_final:
-            await self._withhold(hypothesis, weighed)
+            self._withhold(hypothesis, weighed)
         segment = self._assembler.add(weighed.shown)
         if weighed.shown.text:
             self.alarms.words()
         if segment is not None:
-            saving = await self._sink.show(self._replacer.correct(segment))
-            self._last_saving = saving or self._last_saving
+            self._showing.add(self._replacer.correct(segment))
         if hypothesis.is_final:
             self._settle(hypothesis.end_frame)
 
-    async def _withhold(self, hypothesis: Hypothesis, weighed: Weighed) -> None:
+    def _withhold(self, hypothesis: Hypothesis, weighed: Weighed) -> None:
         """Let it be kept, once: a new stream may say it again. Nothing waits for its saving."""
         if hypothesis.end_frame <= self._withheld_until:
             return
         self._withheld_until = hypothesis.end_frame
         self.alarms.withheld()
-        await self._sink.withhold(
+        self._showing.add(
             Withheld(
                 self.plan.session,
                 weighed.withheld,
@@ -431,12 +429,7 @@ class Session:
         frame = min(frame, self._sent)
         if frame <= self._backlog.rewind_frame:
             return
-        if self._last_saving is None:
-            self._durable = frame
-        elif self._unsaved and self._unsaved[-1][1] is self._last_saving:
-            self._unsaved[-1] = (frame, self._last_saving)
-        else:
-            self._unsaved.append((frame, self._last_saving))
+        self._showing.settle(frame)
         self._backlog.settle(frame)
         self._space.set()
 
