@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from parola import __version__
 from parola.audio.decode import probe
-from parola.audio.gate import Gate
+from parola.audio.gate import Gate, LevelDetector
 from parola.audio.silero import SileroDetector
 from parola.buses.local import LocalBus
 from parola.domain.errors import NoEngine, StoreFailed
@@ -151,9 +151,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(stores.log))
         engines = stack.enter_context(open_engines(settings.engine, settings.amazon))
+        gate, make_gate = choose_gate(on=settings.gate)
         plugs = Plugs(
             engines=[engine for engine, _ in engines],
-            make_gate=_gates(on=settings.gate),
+            make_gate=make_gate,
             log=stores.log,
             book=stores.book,
             recorder=recorder,
@@ -177,13 +178,26 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sample=Recording(SAMPLE, "sample talk", probe(SAMPLE).duration_s),
             max_upload_bytes=max_upload_bytes,
             stream_in_real_time=settings.stream_pace == "realtime",
+            gate=gate,
         )
         playbacks.stop_all()
         await rooms.drain(settings.stop_within_s)
 
 
-def _gates(*, on: bool) -> Callable[[], Gate | None]:
-    return (lambda: Gate(SileroDetector())) if on else (lambda: None)
+def choose_gate(*, on: bool) -> tuple[str, Callable[[], Gate | None]]:
+    """Return what stands before the engines, "voice", "level" or "off", and its maker.
+
+    Where the voice detector's model cannot be loaded, loudness has to do: better than no gate,
+    and said aloud, since it does not tell noise from speech.
+    """
+    if not on:
+        return "off", lambda: None
+    try:
+        SileroDetector()
+    except (ModuleNotFoundError, ValueError) as error:
+        logger.warning("the gate goes by loudness only, so noise may become words: %s", error)
+        return "level", lambda: Gate(LevelDetector())
+    return "voice", lambda: Gate(SileroDetector())
 
 
 @asynccontextmanager

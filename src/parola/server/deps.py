@@ -36,6 +36,9 @@ class Services:
     stream_in_real_time: bool
     """Whether `/stream` paces files by the clock (else: as fast as the engine goes)."""
 
+    gate: str = "voice"
+    """What stands before the engines: "voice" detection, "level" only, or "off"."""
+
 
 def services(connection: HTTPConnection) -> Services:
     """Return the running services (a FastAPI dependency)."""

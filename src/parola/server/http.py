@@ -53,6 +53,7 @@ async def about(running: Running) -> dict[str, Any]:
     languages = sorted({tag for engine in running.engines for tag in engine.languages})
     return {
         "version": running.version,
+        "gate": running.gate,
         "engines": [{"name": engine.name, "note": engine.note} for engine in running.engines],
         "languages": languages,
         "default_language": running.default_language,
