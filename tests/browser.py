@@ -154,19 +154,23 @@ async def open_tab(chromium: Browser) -> AsyncIterator[Open]:
     assert not faults, f"what no page may do: {faults}"
 
 
+TEXT = """() => [...document.querySelectorAll(".final, .line")]
+  .map((text) => text.textContent).join(" ").split(/\\s+/).filter(Boolean)"""
+"""The words on a page: a phone page's segments, or a screen's lines."""
+
+
 async def words_on(page: Page) -> list[str]:
-    """Return the words of the finals on the page, from top to bottom."""
-    return " ".join(await page.locator(".final").all_text_contents()).split()
+    """Return the painted words on the page, from top to bottom."""
+    found: list[str] = await page.evaluate(TEXT)
+    return found
 
 
 async def wait_for_words(page: Page, words: Iterable[object]) -> None:
-    """Wait until the finals on the page are exactly these words."""
+    """Wait until the painted words on the page are exactly these."""
     wanted = [str(word) for word in words]
     try:
         await page.wait_for_function(
-            """(wanted) => [...document.querySelectorAll(".final")]
-                 .map((final) => final.textContent).join(" ") === wanted""",
-            arg=" ".join(wanted),
+            f"(wanted) => ({TEXT})().join(' ') === wanted", arg=" ".join(wanted)
         )
     except Timeout:
         assert await words_on(page) == wanted

@@ -25,17 +25,22 @@ class Stage:
         """The page's latest connection."""
         return self.sockets[-1]
 
-    def state(self, state: str, detail: str) -> None:
+    def state(self, state: str, detail: str = "", at: str | None = None) -> None:
         """Say what the room is doing."""
-        self._send({"type": "state", "state": state, "detail": detail, "engine": "stage"})
+        self._send({"type": "state", "state": state, "detail": detail, "engine": "stage", "at": at})
 
-    def partial(self, segment: int, text: str) -> None:
-        """Send a guess."""
-        self._send(self._segment(segment, text) | {"is_partial": True})
+    def tell_the_past(self) -> None:
+        """Let every final that follows be one from before the reader came: painted at once."""
+        self.state("listening", at="2026-12-31T00:00:00.000Z")
+
+    def partial(self, segment: int, text: str, stable: int = 0) -> None:
+        """Send a guess, of which so many words will not change."""
+        words = [{"text": w, "stable": n < stable} for n, w in enumerate(text.split())]
+        self._send(self._segment(segment, text) | {"is_partial": True, "words": words})
 
     def final(self, segment: int, text: str, **more: str) -> None:
         """Send a final whose number in the log is that of the segment."""
-        at = f"2026-05-28T09:00:{segment:02}.000Z"
+        at = f"2026-05-28T09:{segment // 60:02}:{segment % 60:02}.000Z"
         self._send(
             self._segment(segment, text) | {"is_partial": False, "seq": segment, "at": at} | more
         )

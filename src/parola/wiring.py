@@ -31,6 +31,7 @@ from parola.live.beside import beside, tasks_beside
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
+from parola.live.textscreen import TextScreens
 from parola.ports import Engine, Log
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
@@ -177,6 +178,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             default_language=language,
             sample=Recording(SAMPLE, "sample talk", probe(SAMPLE).duration_s),
             max_upload_bytes=max_upload_bytes,
+            text_screens=TextScreens(rooms, tasks),
             stream_in_real_time=settings.stream_pace == "realtime",
             gate=gate,
         )

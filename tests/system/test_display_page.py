@@ -30,52 +30,56 @@ def free_port() -> int:
     return port
 
 
-async def test_finals_by_default_and_partials_in_grey_for_who_asks(
+async def test_stable_words_by_default_and_guesses_in_grey_for_who_asks(
     scripted: RunningServer, open_tab: Open
 ) -> None:
-    """Whoever did not ask for partials is never shown one; who did sees it in readable grey."""
-    plain = (await open_tab(scripted, "/rooms/hall")).page
-    eager = (await open_tab(scripted, "/rooms/hall?partial=true")).page
-    source = Source("hall")
-    async with source.connected(scripted) as socket:
-        await source.say(socket, 13)
-        await expect(eager.locator("#partial")).to_have_text("10 11 12")
-        await expect(eager.locator("#partial")).to_have_css("color", "rgb(168, 168, 168)")
-        await expect(eager.locator(".final")).to_have_css("color", "rgb(255, 255, 255)")
-        await wait_for_words(plain, range(10))
-        assert await plain.locator("#partial").is_hidden()
-        assert await plain.locator("#partial").text_content() == ""
-        await expect(plain.locator("#status")).to_have_text("Listening")
-        await expect(plain.locator("#credit")).to_have_text("automatic · scripted")
-        await source.end(socket)
-    await wait_for_words(eager, range(13))
-    await expect(eager.locator("#partial")).to_be_hidden()
-    await wait_for_words(plain, range(13))
-    await expect(plain.locator("#status")).to_have_text("No source connected")
+    """Whoever did not ask for guesses is never shown one; who did sees it in readable grey."""
+    stages = Stage(), Stage()
+    plain = (await open_tab(scripted, "/rooms/hall", stages[0].take)).page
+    eager = (await open_tab(scripted, "/rooms/hall?partial=true", stages[1].take)).page
+    for stage, page in zip(stages, (plain, eager), strict=True):
+        await expect(page.locator("body")).to_have_attribute("data-link", "open")
+        stage.partial(1, "good morning everybody", stable=2)
+        await wait_for_words(page, ["good", "morning"])
+    await expect(eager.locator(".partial")).to_have_text("everybody")
+    await expect(eager.locator(".partial")).to_have_css("color", "rgb(168, 168, 168)")
+    await expect(eager.locator(".line")).to_have_css("color", "rgb(255, 255, 255)")
+    assert await plain.locator(".partial").count() == 0
+    stages[0].final(1, "Good morning, everyone.")
+    stages[1].final(1, "Good morning, everyone.")
+    for page in (plain, eager):
+        await wait_for_words(page, ["good", "morning", "everyone."])
+        await expect(page.locator("#credit")).to_have_text("automatic · stage")
+    assert await eager.locator(".partial").count() == 0
 
 
-async def test_a_late_viewer_sees_what_was_said(scripted: RunningServer, open_tab: Open) -> None:
-    """Who opens the page after two talks reads both, and sees where the second began."""
-    await speak(scripted, "late", 25)
-    await speak(scripted, "late", 7)
-    page = (await open_tab(scripted, "/rooms/late")).page
-    await wait_for_words(page, [*range(25), *range(7)])
-    await expect(page.locator(".final[data-opens]")).to_have_text("0 1 2 3 4 5 6")
-
-
-async def test_a_second_talk_of_one_sentence_has_its_guess_too(
+async def test_words_come_before_their_sentence_is_over(
     scripted: RunningServer, open_tab: Open
 ) -> None:
-    """Segments count from one again in each talk; a page that watches both shows both guesses."""
-    page = (await open_tab(scripted, "/rooms/again?partial=true")).page
+    """What an engine promises to keep is painted at once, in each of two talks."""
+    page = (await open_tab(scripted, "/rooms/again")).page
     await speak(scripted, "again", 5)
     await wait_for_words(page, range(5))
     source = Source("again")
     async with source.connected(scripted) as socket:
         await source.say(socket, 7)
-        await expect(page.locator("#partial")).to_have_text("0 1 2 3 4 5 6")
+        await wait_for_words(page, [*range(5), *range(7)])
+        await expect(page.locator("#status")).to_have_text("Listening")
         await source.end(socket)
-    await expect(page.locator(".final[data-opens]")).to_have_text("0 1 2 3 4 5 6")
+    await expect(page.locator("#status")).to_have_text("No source connected")
+    await expect(page.locator(".line")).to_have_text(["0 1 2 3 4", "0 1 2 3 4 5 6"])
+
+
+async def test_a_late_viewer_sees_what_was_said(scripted: RunningServer, open_tab: Open) -> None:
+    """Who opens the pages after two talks reads both, and sees where the second began."""
+    await speak(scripted, "late", 25)
+    await speak(scripted, "late", 7)
+    screen = (await open_tab(scripted, "/rooms/late")).page
+    phone = (await open_tab(scripted, "/p/late", viewport=browser.PHONE)).page
+    for page in (screen, phone):
+        await wait_for_words(page, [*range(25), *range(7)])
+    await expect(screen.locator(".line").last).to_have_text("0 1 2 3 4 5 6")
+    await expect(phone.locator("[data-opens]")).to_have_text("0 1 2 3 4 5 6")
 
 
 async def test_a_killed_server_costs_the_viewer_nothing(tmp_path: Path, open_tab: Open) -> None:
@@ -83,10 +87,10 @@ async def test_a_killed_server_costs_the_viewer_nothing(tmp_path: Path, open_tab
     options = ("--engine", "scripted", "--port", str(free_port()))
     source = Source("hall")
     with serving(tmp_path / "data", *options) as server:
-        tab = await open_tab(server, "/rooms/hall?partial=true")
+        tab = await open_tab(server, "/p/hall?guess=on")
         tab.may_break = True
         await talk_until_killed(server, source, tab.page, shown=50)
-    await expect(tab.page.locator("#status")).to_have_text("Reconnecting…")
+    await expect(tab.page.locator("#status")).to_have_text("Reconnecting… nothing is lost.")
     with serving(tmp_path / "data", *options) as server:
         await expect(tab.page.locator("body")).to_have_attribute("data-link", "open")
         await talk_until_killed(server, source, tab.page, shown=120)
@@ -194,18 +198,23 @@ async def test_a_hostile_room_name_is_only_text(
     rooms = httpx.get(f"{scripted.url}/api/rooms").json()["rooms"]
     assert room in [known["name"] for known in rooms if known["viewers"]]
     await speak(scripted, room, 3)
-    await expect(page.locator(".final").last).to_have_text("0 1 2")
+    await wait_for_words(page, range(3))
 
 
 async def test_captions_are_only_text(scripted: RunningServer, open_tab: Open) -> None:
     """Markup in what an engine wrote, or in a speaker's name, is shown letter by letter."""
     stage = Stage()
     page = (await open_tab(scripted, "/rooms/hall?partial=true", stage.take)).page
+    await expect(page.locator("body")).to_have_attribute("data-link", "open")
+    stage.tell_the_past()
     markup = "<img src=x onerror=alert(1)><script>alert(2)</script>"
     stage.final(1, markup, speaker=markup)
     stage.partial(2, markup)
-    await expect(page.locator(".final")).to_have_text(f"{markup}: {markup}")
-    await expect(page.locator("#partial")).to_have_text(markup)
+    await expect(page.locator(".lines")).to_contain_text("<img")
+    shown = "".join(f"{markup}: {markup}".split())
+    lines = await page.locator(".line").all_text_contents()
+    assert "".join("".join(lines).split()).endswith(shown[-60:])
+    await expect(page.locator(".partial").last).to_contain_text("</script>")
     assert await page.locator("img").count() == 0
 
 

@@ -71,11 +71,11 @@ async def test_the_sample_talk_becomes_captions(real: RunningServer, open_tab: O
         await home.click("#big-screen")
     screen = await opening.value
     await expect(screen).to_have_url(f"{real.url}/rooms/main")
-    for page in (home, screen):
-        await expect(page.locator(".final").nth(2)).to_be_visible()
+    await expect(home.locator(".final").nth(2)).to_be_visible()
+    await expect(screen.locator(".line").nth(1)).to_be_visible()
     await expect(home.locator("#preview-status")).to_have_text("Listening")
     await expect(row(home, "main").locator(".words")).to_have_text("Playing sample talk")
-    said = words(" ".join(await screen.locator(".final").all_text_contents()))
+    said = words(" ".join(await screen.locator(".line").all_text_contents()))
     right = [word for word in said if word in words(TALK)]
     assert len(right) >= 8
     assert len(right) >= len(said) / 2
@@ -84,8 +84,8 @@ async def test_the_sample_talk_becomes_captions(real: RunningServer, open_tab: O
     await expect(home.locator("#playing")).to_be_hidden()
     await expect(screen.locator("#status")).to_have_text("No source connected")
     await expect(row(home, "main").locator(".words")).to_have_text("No source connected")
-    finals = await screen.locator(".final").all_text_contents()
-    assert await home.locator("#captions .final").all_text_contents() == finals
+    finals = await home.locator("#captions .final").all_text_contents()
+    assert " ".join(finals).endswith(await screen.locator(".line").last.inner_text())
     await check_downloads(home, "main", finals)
 
 
@@ -107,7 +107,9 @@ async def test_a_chosen_file_plays_into_the_room(scripted: RunningServer, open_t
     await choose(page, "my talk.m4a", audio_file("m4a", tone(3.0)))
     await expect(page.locator("#playing-text")).to_contain_text("Playing my talk")
     await expect(page.locator("#preview-room")).to_have_text("Sala B")
-    await expect(page.locator("#captions .final")).to_have_text(re.compile("^word for word the"))
+    await expect(page.locator("#captions .final").first).to_have_text(
+        re.compile("^word for word the")
+    )
     await expect(page.locator("#playing")).to_be_hidden()
     await expect(page.locator("#error")).to_be_hidden()
 
@@ -289,7 +291,7 @@ async def test_hostile_names_are_only_text(scripted: RunningServer, open_tab: Op
         await name.click(modifiers=["ControlOrMeta"])
     screen = await opening.value
     await expect(screen.locator("#room-name")).to_have_text(markup)
-    await expect(screen.locator(".final")).to_have_text("0 1 2")
+    await expect(screen.locator(".line")).to_have_text("0 1 2")
 
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 320, "height": 568}, browser.BIG])

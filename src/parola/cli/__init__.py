@@ -12,6 +12,7 @@ from parola.cli.demo import demo
 from parola.cli.devices import devices
 from parola.cli.doctor import doctor
 from parola.cli.export import export
+from parola.cli.follow import follow
 from parola.cli.listen import listen
 from parola.cli.outcome import FAILED, USAGE, CommandError, exit_code
 from parola.cli.serve import serve
@@ -51,6 +52,7 @@ for command in (
     transcribe,
     listen,
     devices,
+    follow,
     export,
     doctor,
     demo,

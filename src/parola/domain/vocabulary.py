@@ -22,6 +22,7 @@ ROOM_STATES = {
     "recovering": "the engine broke off, or is long in starting; the audio is kept",
     "failed": "the engine cannot go on; the detail says why and what to do",
     "unsaved": "captions flow, but the transcript cannot be saved at the moment",
+    "hidden": "the operator has taken the text off every screen; nothing may be shown",
 }
 """The words for what a room is doing, and what they mean."""
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
+from parola.domain.captions import utc_iso
 from parola.domain.errors import ParolaError
 from parola.domain.log import Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
@@ -156,8 +157,10 @@ class Feed:
         while True:
             changed = self._changed
             if view.extras and state_seen != self._state_version:
+                # The viewer learns the server's clock, and so how old each final is.
+                at = utc_iso(now_ms) if state_seen < 0 else None
                 state_seen = self._state_version
-                yield self._state_frame()
+                yield self._state_frame(at)
             async for missed in self._after(cursor):
                 cursor = missed.number
                 if missed.is_text or view.extras:
@@ -197,15 +200,17 @@ class Feed:
             if ready.number > cursor:
                 yield ready
 
-    def _state_frame(self) -> str:
+    def _state_frame(self, at: str | None = None) -> str:
+        state, detail = self.state.state, self.state.detail
         return messages.state_message(
             self._room,
-            self.state.state,
-            self.state.detail,
+            state,
+            detail,
             self.language,
             self.engine,
             BEAT_S,
             [(alarm.kind, alarm.detail) for alarm in self.state.alarms],
+            at,
         )
 
 

@@ -2,23 +2,16 @@
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import fastapi_offline
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-import parola
 from parola.domain.errors import ParolaError
-from parola.domain.vocabulary import room_name
 from parola.server import http, metrics, predecessors, room_settings, sockets
 from parola.server.deps import Services, http_status
-
-SWAGGER = Path(fastapi_offline.__file__).parent / "static"
-PAGES = Path(parola.__file__).parent / "pages"
+from parola.server.pages import add_pages
 
 POLICY = (
     "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
@@ -53,31 +46,8 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(sockets.router)
     app.include_router(predecessors.router)
-    _add_pages(app)
+    add_pages(app)
     return app
-
-
-def _add_pages(app: FastAPI) -> None:
-    @app.get("/", include_in_schema=False)
-    async def home() -> Response:
-        return FileResponse(PAGES / "home.html")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return FileResponse(PAGES / "docs.html")
-
-    @app.get("/rooms/{room}", include_in_schema=False)
-    @app.get("/sala/{room}", include_in_schema=False)
-    async def display(room: str) -> Response:
-        room_name(room)
-        return FileResponse(PAGES / "display.html")
-
-    # Swagger UI's own files come in a package: the page asks no third party.
-    @app.get("/static/swagger/{name}", include_in_schema=False)
-    async def swagger(name: Literal["swagger-ui-bundle.js", "swagger-ui.css"]) -> Response:
-        return FileResponse(SWAGGER / name)
-
-    app.mount("/static", StaticFiles(directory=PAGES / "static"), name="static")
 
 
 async def _answer_error(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from parola.domain import errors
 from parola.domain.vocabulary import Language
 from parola.live.playback import Playbacks, Recording
 from parola.live.rooms import Rooms
+from parola.live.textscreen import TextScreens
 from parola.server.uploads import Uploads
 
 
@@ -33,6 +34,7 @@ class Services:
     default_language: Language
     sample: Recording
     max_upload_bytes: int
+    text_screens: TextScreens
     stream_in_real_time: bool
     """Whether `/stream` paces files by the clock (else: as fast as the engine goes)."""
 

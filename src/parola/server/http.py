@@ -19,6 +19,7 @@ from parola.live.options import check_options
 from parola.live.playback import Recording
 from parola.live.rooms import Room, lag_s
 from parola.live.session import SessionPlan
+from parola.live.textscreen import LINES
 from parola.server.deps import Services, services
 from parola.wire.engine_options import from_query
 
@@ -164,6 +165,19 @@ def _withheld(number: int, at_ms: int, body: Withheld) -> dict[str, Any]:
         "strength": body.strength,
         "engine": body.engine,
     }
+
+
+@router.get("/api/rooms/{room}/captions.txt", tags=["transcripts"])
+async def captions_now(
+    running: Running,
+    room: str,
+    lines: Annotated[int, Query(ge=1, le=LINES, description="how many lines at most")] = 2,
+) -> PlainTextResponse:
+    """Return the lines that an overlay shows now, at most 37 letters each."""
+    texts = await running.text_screens.lines(room_name(room), lines)
+    return PlainTextResponse(
+        "".join(f"{text}\n" for text in texts), headers={"Cache-Control": "no-store"}
+    )
 
 
 @router.post("/api/rooms/{room}/sample", status_code=202, tags=["playing"])

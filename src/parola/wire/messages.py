@@ -53,11 +53,13 @@ def state_message(
     engine: str,
     beat_s: float,
     alarms: Sequence[tuple[str, str]] = (),
+    at: str | None = None,
 ) -> str:
     """Return the frame that says what a room is doing (viewers with v=1 only).
 
     `beat_s` promises that some frame comes at least that often, in seconds. Of each alarm, its
-    kind and a sentence.
+    kind and a sentence. `at` is the server's time where a viewer needs it, on
+    connecting.
     """
     return _json(
         {
@@ -69,6 +71,7 @@ def state_message(
             "engine": engine,
             "beat_s": beat_s,
             "alarms": [{"kind": kind, "detail": sentence} for kind, sentence in alarms],
+            "at": at,
         }
     )
 

@@ -14,12 +14,13 @@ from parola.client.source_messages import (
     start_message,
 )
 from parola.domain import errors
+from parola.domain.captions import utc_iso
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
 from parola.engines.amazon import AmazonEngine
 from parola.ports import StreamRequest
-from parola.server import http, metrics, predecessors, room_settings, sockets
+from parola.server import http, metrics, pages, predecessors, room_settings, sockets
 from parola.server.app import create_app
 from parola.server.deps import Services, close_code, http_status
 from parola.wire import messages
@@ -51,7 +52,9 @@ def test_examples_for_viewers_are_what_the_server_writes() -> None:
         messages.entry_message(Entry("main", 2, AT_MS + 2000, FINAL)),
         messages.partial_message("main", PARTIAL),
         messages.entry_message(started),
-        messages.state_message("main", "listening", "", "en-US", "pocketsphinx", 10),
+        messages.state_message(
+            "main", "listening", "", "en-US", "pocketsphinx", 10, utc_iso(AT_MS)
+        ),
     ]
     assert [
         messages._json(example) for example in examples(page("protocol.md"), "viewer")
@@ -135,10 +138,12 @@ def test_endpoints_are_described() -> None:
         default_language=language_tag("en-US"),
         sample=None,  # type: ignore[arg-type]
         max_upload_bytes=1,
+        text_screens=None,  # type: ignore[arg-type]
         stream_in_real_time=False,
     )
     app = create_app(services)
     routers: list[APIRouter] = [
+        pages.router,
         http.router,
         room_settings.router,
         metrics.router,

@@ -24,6 +24,7 @@ export class Follower {
   #sheet;
   #content;
   #button;
+  #labelOf;
   #reduced = matchMedia("(prefers-reduced-motion: reduce)");
   #following = true;
   #floor = 0;
@@ -40,12 +41,14 @@ export class Follower {
    * @param {HTMLElement} parts.sheet    The only child of the scroller.
    * @param {HTMLElement} parts.content  All text, the only child of the sheet.
    * @param {HTMLElement} parts.button   Brings the reader back; shown while holding.
+   * @param {(missed: number) => string} [parts.label]  The words on it.
    */
-  constructor({ scroller, sheet, content, button }) {
+  constructor({ scroller, sheet, content, button, label = labelInEnglish }) {
     this.#scroller = scroller;
     this.#sheet = sheet;
     this.#content = content;
     this.#button = button;
+    this.#labelOf = label;
     button.addEventListener("click", () => this.resume());
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#reshaped()).observe(scroller);
@@ -88,6 +91,17 @@ export class Follower {
     // Before the sheet shrinks, or the browser would have moved the position by itself.
     this.#scroller.scrollTop -= pixels;
     this.changed();
+  }
+
+  /** Stops following, as if a reader had scrolled back. */
+  hold() {
+    this.#glide = null;
+    if (this.#following) this.#follow(false);
+  }
+
+  /** Writes the words on the button anew, in another language. */
+  relabel() {
+    this.#label();
   }
 
   /** Goes back to the newest line. */
@@ -196,7 +210,8 @@ export class Follower {
   }
 
   #label() {
-    const news = this.#missed ? ` · ${this.#missed} new` : "";
-    this.#button.textContent = `Back to live${news}`;
+    this.#button.textContent = this.#labelOf(this.#missed);
   }
 }
+
+const labelInEnglish = (missed) => `Back to live${missed ? ` · ${missed} new` : ""}`;

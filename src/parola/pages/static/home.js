@@ -145,7 +145,10 @@ function showPlaying(playing) {
 /** Follows the chosen room: its screen, what plays in it, and its text if there is any. */
 function showChosen() {
   const known = lastRooms.find(({ name }) => name === room);
-  $("big-screen").href = server.screenOf(wrongRoom() ? "main" : room);
+  const shown = wrongRoom() ? "main" : room;
+  $("big-screen").href = server.screenOf(shown);
+  $("phone-page").href = server.phoneOf(shown);
+  $("overlay-page").href = server.overlayOf(shown);
   showPlaying(known?.playing);
   // A preview counts as a reader, so it does not open rooms that nobody uses yet.
   if (known && (known.entries > 0 || known.state !== "idle")) preview.watch(room);

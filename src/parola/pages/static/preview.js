@@ -1,8 +1,9 @@
-/** The home page's small screen: one room at a time, with the same feed and painter as the big one. */
+/** The home page's small screen: one room at a time, with the same feed and painter as the others. */
 
-import { Feed } from "./feed.js";
 import { Follower } from "./follow.js";
 import { Painter } from "./painter.js";
+import { Paragraphs } from "./paragraphs.js";
+import { Reading } from "./reading.js";
 import { credit, wording } from "./words.js";
 
 const KEEP = 30;
@@ -11,7 +12,8 @@ const $ = (id) => document.getElementById(id);
 
 export class Preview {
   #room = "";
-  #feed = null;
+  #reading = null;
+  #painter = null;
   #link = "connecting";
   #reason = "";
   #state = "idle";
@@ -22,9 +24,10 @@ export class Preview {
     content: $("content"),
     button: $("live"),
   });
-  #painter = new Painter($("captions"), $("partial"), {
+  #paragraphs = new Paragraphs($("captions"), $("partial"), {
     keep: () => KEEP,
     cut: (pixels) => this.#follower.cut(pixels),
+    arrived: () => this.#follower.arrived(),
   });
 
   /** The room on the screen, or "" for none. */
@@ -39,9 +42,9 @@ export class Preview {
    */
   watch(room) {
     if (room === this.#room) return;
-    this.#feed?.close();
-    this.#feed = null;
-    this.#painter.clear();
+    this.#reading?.close();
+    this.#reading = null;
+    this.#paragraphs.clear();
     this.#follower.reset();
     this.#room = room;
     this.#state = "idle";
@@ -49,38 +52,32 @@ export class Preview {
     $("preview-room").textContent = room;
     $("preview-credit").textContent = "";
     if (room) {
-      this.#feed = new Feed(room, this.#listener(), { partial: true });
-      this.#feed.open();
+      this.#painter = new Painter(this.#paragraphs, { skips: false });
+      this.#reading = new Reading(room, this.#painter, this.#watcher());
+      this.#reading.open();
     } else {
       this.#show();
     }
   }
 
-  #listener() {
+  #watcher() {
     return {
-      onSegment: (frame) => {
-        this.#painter.paint(frame);
-        if (!frame.is_partial) {
-          $("preview-credit").textContent = credit(frame.made_by, frame.engine);
-          this.#follower.arrived();
-        }
+      painted: () => {
+        this.#paragraphs.guess(this.#painter.guess);
         this.#show();
         this.#follower.changed();
       },
-      onChange: ({ change, session }) => {
-        if (change === "session_started") this.#painter.begin(session);
-      },
-      onState: (frame) => {
-        this.#state = frame.state;
-        this.#detail = frame.detail;
-        this.#show();
+      onFrame: (frame) => {
+        if (frame.type === "state") {
+          this.#state = frame.state;
+          this.#detail = frame.detail;
+        } else if (frame.type === "segment" && !frame.is_partial) {
+          $("preview-credit").textContent = credit(frame.made_by, frame.engine);
+        }
       },
       onLink: (link, reason) => {
-        if (link === "open") this.#painter.withdraw();
         this.#link = link;
         this.#reason = reason;
-        this.#show();
-        this.#follower.changed();
       },
     };
   }
@@ -93,7 +90,7 @@ export class Preview {
     if ($("preview-status").textContent !== words.short) {
       $("preview-status").textContent = words.short;
     }
-    $("preview-empty").hidden = !this.#painter.isEmpty;
+    $("preview-empty").hidden = !this.#paragraphs.isEmpty;
     const why = this.#link === "refused" ? this.#reason : this.#detail;
     $("preview-empty").textContent = this.#room && why ? why : words.large;
   }

@@ -39,8 +39,24 @@ export const stopPlayback = (room) => ask("DELETE", `${under(room)}/playback`);
 /** Returns the address of a room's big screen. */
 export const screenOf = (room) => `/rooms/${encodeURIComponent(room)}`;
 
+/** Returns the address of a room's phone page, with this server's own. */
+export const phoneOf = (room) => new URL(`/p/${encodeURIComponent(room)}`, location.href).href;
+
+/** Returns the address of the page that is laid over a video. */
+export const overlayOf = (room) => `${screenOf(room)}/overlay`;
+
+/** Returns the address of a picture of the way to a room's phone page. */
+export const qrOf = (room) => `${screenOf(room)}/qr.svg`;
+
 /** Returns the address of a room's transcript, "txt", "srt", "vtt" or "json". */
 export const transcriptOf = (room, format) => `${under(room)}/transcript.${format}`;
+
+/** Returns one talk's segments as they are in the log, the oldest first. */
+export async function transcript(room, session) {
+  const query = new URLSearchParams({ session });
+  const answer = await ask("GET", `${under(room)}/transcript.json?${query}`);
+  return (await answer.json()).sessions.flatMap(({ segments }) => segments);
+}
 
 /**
  * Sends a file to be played into a room. `fetch` cannot tell how far an upload is, hence the

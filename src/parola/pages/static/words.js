@@ -45,6 +45,12 @@ const ROOM = {
     hint: "",
     tone: "bad",
   },
+  hidden: {
+    short: "The screens are switched off",
+    large: "",
+    hint: "",
+    tone: "quiet",
+  },
 };
 
 /** @type {Record<string, Wording>} The keys are the links of feed.js, without "open". */

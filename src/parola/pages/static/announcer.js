@@ -1,0 +1,55 @@
+/** Says painted text to a screen reader, a sentence at a time, in one polite live region. */
+
+/** A sentence that nobody ends is said after so long. */
+const UNENDED_MS = 4000;
+
+/** Sentences that stay in the region; what was said is of no use there. */
+const KEEP = 5;
+
+const SENTENCES = /[^.!?…。！？]*[.!?…。！？]+["'”’»)\]]*\s*|[^.!?…。！？]+$/gu;
+const ENDED = /[.!?…。！？]["'”’»)\]]*\s*$/u;
+
+export class Announcer {
+  #region;
+  #text = "";
+  #punctuates = false;
+  #timer = 0;
+
+  /** @param {HTMLElement} region  Has `aria-live="polite"`. */
+  constructor(region) {
+    this.#region = region;
+  }
+
+  /** Takes a painted item; at a segment's end its sentences are said. */
+  put({ kind, text, speaker }) {
+    if (kind === "end") this.#ended();
+    else if (kind === "word") this.#text += `${speaker ? `${speaker}: ` : ""}${text} `;
+  }
+
+  #ended() {
+    clearTimeout(this.#timer);
+    this.#punctuates ||= ENDED.test(this.#text);
+    const sentences = this.#text.match(SENTENCES) ?? [];
+    this.#text = "";
+    // An engine that writes no punctuation has a sentence a segment.
+    if (this.#punctuates && sentences.length && !ENDED.test(sentences.at(-1))) {
+      this.#text = sentences.pop();
+      this.#timer = setTimeout(() => this.#flush(), UNENDED_MS);
+    }
+    sentences.forEach((sentence) => this.#say(sentence.trim()));
+  }
+
+  #flush() {
+    const text = this.#text.trim();
+    this.#text = "";
+    this.#say(text);
+  }
+
+  #say(sentence) {
+    if (!sentence) return;
+    const line = document.createElement("p");
+    line.textContent = sentence;
+    this.#region.append(line);
+    while (this.#region.childElementCount > KEEP) this.#region.firstElementChild.remove();
+  }
+}
