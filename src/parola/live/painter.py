@@ -7,7 +7,7 @@ is an argument, in seconds on any clock that only grows. docs/why/015-painted-wo
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -67,10 +67,12 @@ Opens = Literal["", "segment", "speaker", "talk"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to put after what is painted: a word, a mark, or a segment's end (no text)."""
+    """One thing to put after what is painted: a word, a mark, or a segment's end."""
 
     kind: Kind
     text: str
+    """An end's is the whole final, for who needs sentences; it is not to be painted."""
+
     segment: str = ""
     """Session and number, as in "7f0c/12"; empty for marks that belong to none."""
 
@@ -82,6 +84,9 @@ class Item:
 
     made_by: str = "automatic"
     language: str = ""
+    doubtful: bool = False
+    """It was said, but may be another word."""
+
     seq: int | None = None
     """The segment's number in the log, known at its end."""
 
@@ -174,17 +179,21 @@ class Painter:
 
     def _begin(self, session: str) -> None:
         self._closed = ""  # Segments count from one again, also after a break.
-        self._utter("")
-        if session != self._session:
-            self._session, self._speaker = session, ""
-            self._opens = "talk" if self._anything else ""
+        if session == self._session:
+            # The sound that was not final comes again, and with it the words painted already.
+            self._segment, self._unsure = "", []
+            return
+        self._utter()
+        self._session, self._speaker = session, ""
+        self._opens = "talk" if self._anything else ""
 
-    def _utter(self, segment: str) -> None:
-        """Begin an utterance without words."""
-        self._segment = segment
+    def _utter(self, carried: Sequence[str] = ()) -> None:
+        """Begin an utterance, perhaps with words that were painted and are not final yet."""
+        self._segment = ""
         self._utterance += 1
-        self._words, self._out, self._unsure = [], 0, []
-        self._said_until_s = float("inf")
+        self._words, self._out, self._unsure = list(carried), len(carried), []
+        if not carried:
+            self._said_until_s = float("inf")
 
     def _take_segment(self, frame: Mapping[str, Any], since_s: float, now_s: float) -> None:
         segment = f"{frame['session']}/{frame['segment']}"
@@ -192,17 +201,21 @@ class Painter:
         if segment == self._closed and not final:
             return  # An echo of what is final already.
         # An utterance that was withdrawn leaves its number to the next one, which starts later.
-        if segment != self._segment or frame.get("start_s", 0.0) >= self._said_until_s:
-            self._utter(segment)
+        goes_on = self._segment in {"", segment}
+        if not goes_on or frame.get("start_s", 0.0) >= self._said_until_s:
+            self._utter()
+        self._segment = segment
         tokens = words_of(frame["text"])
         sure = tokens if final else tokens[: stable_count(tokens, frame.get("words") or ())]
         fresh = self._promise(sure, since_s, now_s, final=final)
-        for text in fresh:
-            self._queue(self._word(text, frame), since_s, now_s)
+        doubts = doubts_of(tokens, frame.get("words") or ())[len(tokens) - len(fresh) :]
+        for text, doubtful in zip(fresh, doubts, strict=True):
+            self._queue(self._word(text, frame, doubtful=doubtful), since_s, now_s)
         if final:
             self._queue(_end(frame, segment), since_s, now_s)
             self._closed = segment
-            self._utter("")
+            # What was painted beyond this final may be in the next one.
+            self._utter(self._words[len(tokens) :] if not fresh else ())
             return
         self._unsure = tokens[len(self._words) :]
         if self._words:
@@ -215,7 +228,8 @@ class Painter:
         before its version, from the first difference on.
         """
         same = common_start(self._words, sure)
-        if same == len(self._words):
+        if same == len(self._words) or (final and same == len(sure) <= self._out):
+            self._unqueue(max(same, self._out))
             return sure[same:]
         if not final and (same == len(sure) or same < self._out):
             return []  # Fewer promises, or a broken one: the final decides.
@@ -232,7 +246,7 @@ class Painter:
             self._speaker = "" if item.speaker else self._speaker
         del self._words[keep:]
 
-    def _word(self, text: str, frame: Mapping[str, Any]) -> Item:
+    def _word(self, text: str, frame: Mapping[str, Any], *, doubtful: bool) -> Item:
         speaker = frame.get("speaker") or ""
         opens: Opens = "" if self._words else "segment"
         if speaker and speaker != self._speaker:
@@ -245,6 +259,7 @@ class Painter:
             speaker if opens == "speaker" else "",
             frame.get("made_by") or "automatic",
             frame.get("language") or "",
+            doubtful,
         )
         self._speaker = speaker or self._speaker
         self._opens = ""
@@ -313,7 +328,7 @@ class Painter:
     @property
     def guess(self) -> str:
         """What follows the painted words, and may still change: for readers who ask for it."""
-        waiting = [each.item.text for each in self._waiting if each.item.text]
+        waiting = [each.item.text for each in self._waiting if each.item.kind != "end"]
         return " ".join([*waiting, *self._unsure])
 
     @property
@@ -333,7 +348,7 @@ class Painter:
 def _end(frame: Mapping[str, Any], segment: str) -> Item:
     return Item(
         "end",
-        "",
+        frame["text"],
         segment,
         made_by=frame.get("made_by") or "automatic",
         language=frame.get("language") or "",
@@ -373,6 +388,13 @@ def stable_count(tokens: list[str], words: Iterable[Mapping[str, Any]]) -> int:
         if letters < 0:
             return count
     return len(tokens)
+
+
+def doubts_of(tokens: list[str], words: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Return for each token whether it may be another word; no, where words are cut otherwise."""
+    if len(words) != len(tokens):
+        return [False] * len(tokens)
+    return [bool(word.get("doubtful")) for word in words]
 
 
 def common_start(painted: list[str], fresh: list[str]) -> int:

@@ -53,7 +53,7 @@ def test_examples_for_viewers_are_what_the_server_writes() -> None:
         messages.partial_message("main", PARTIAL),
         messages.entry_message(started),
         messages.state_message(
-            "main", "listening", "", "en-US", "pocketsphinx", 10, utc_iso(AT_MS)
+            "main", "listening", "", "en-US", "pocketsphinx", 10, at=utc_iso(AT_MS)
         ),
     ]
     assert [

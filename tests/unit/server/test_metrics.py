@@ -60,6 +60,7 @@ async def services(engine: ScriptedEngine, folder: Path) -> AsyncIterator[Servic
             default_language=ENGLISH,
             sample=Recording(folder, "", None),
             max_upload_bytes=1,
+            text_screens=None,  # type: ignore[arg-type]
             stream_in_real_time=False,
         )
         await rooms.drain(5.0)

@@ -1,7 +1,7 @@
 /** Says painted text to a screen reader, a sentence at a time, in one polite live region. */
 
 /** A sentence that nobody ends is said after so long. */
-const UNENDED_MS = 4000;
+const UNENDED_MS = 8000;
 
 /** Sentences that stay in the region; what was said is of no use there. */
 const KEEP = 5;
@@ -12,6 +12,7 @@ const ENDED = /[.!?…。！？]["'”’»)\]]*\s*$/u;
 export class Announcer {
   #region;
   #text = "";
+  #speaker = "";
   #punctuates = false;
   #timer = 0;
 
@@ -22,12 +23,15 @@ export class Announcer {
 
   /** Takes a painted item; at a segment's end its sentences are said. */
   put({ kind, text, speaker }) {
-    if (kind === "end") this.#ended();
-    else if (kind === "word") this.#text += `${speaker ? `${speaker}: ` : ""}${text} `;
+    if (speaker) this.#speaker = `${speaker}: `;
+    if (kind === "end") this.#ended(text);
   }
 
-  #ended() {
+  #ended(text) {
     clearTimeout(this.#timer);
+    // The final's own words: those painted before it may lack its punctuation.
+    this.#text = `${this.#text}${this.#speaker}${text.trim()} `;
+    this.#speaker = "";
     this.#punctuates ||= ENDED.test(this.#text);
     const sentences = this.#text.match(SENTENCES) ?? [];
     this.#text = "";

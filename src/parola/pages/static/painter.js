@@ -33,13 +33,14 @@ const NOTES = {
 
 /**
  * @typedef {object} Item  One thing to put after what is painted.
- * @property {"word"|"mark"|"end"} kind  An end has no text.
- * @property {string} text
+ * @property {"word"|"mark"|"end"} kind
+ * @property {string} text      An end's is the whole final; it is not to be painted.
  * @property {string} segment   Session and number; empty for marks that belong to none.
  * @property {""|"segment"|"speaker"|"talk"} opens
  * @property {string} speaker   Only where the speaker changes.
  * @property {string} made_by
  * @property {string} language
+ * @property {boolean} doubtful It was said, but may be another word.
  * @property {number|null} seq  The segment's number in the log, known at its end.
  */
 
@@ -51,6 +52,7 @@ const item = (kind, text, segment = "", more = {}) => ({
   speaker: "",
   made_by: "automatic",
   language: "",
+  doubtful: false,
   seq: null,
   ...more,
 });
@@ -119,36 +121,44 @@ export class Painter {
 
   #begin(session) {
     this.#closed = ""; // Segments count from one again, also after a break.
-    this.#utter("");
-    if (session === this.#session) return;
+    if (session === this.#session) {
+      this.#segment = "";
+      this.#unsure = [];
+      return;
+    }
+    this.#utter();
     this.#session = session;
     this.#speaker = "";
     this.#opens = this.#anything ? "talk" : "";
   }
 
-  #utter(segment) {
-    this.#segment = segment;
+  #utter(carried = []) {
+    this.#segment = "";
     this.#utterance += 1;
-    this.#words = [];
-    this.#out = 0;
+    this.#words = [...carried];
+    this.#out = carried.length;
     this.#unsure = [];
-    this.#saidUntilS = Infinity;
+    if (!carried.length) this.#saidUntilS = Infinity;
   }
 
   #takeSegment(frame, sinceS, nowS) {
     const segment = `${frame.session}/${frame.segment}`;
     const final = !frame.is_partial;
     if (segment === this.#closed && !final) return;
-    if (segment !== this.#segment || (frame.start_s ?? 0) >= this.#saidUntilS) this.#utter(segment);
+    const goesOn = this.#segment === "" || this.#segment === segment;
+    if (!goesOn || (frame.start_s ?? 0) >= this.#saidUntilS) this.#utter();
+    this.#segment = segment;
     const tokens = wordsOf(frame.text);
     const sure = final ? tokens : tokens.slice(0, stableCount(tokens, frame.words ?? []));
-    for (const text of this.#promise(sure, sinceS, nowS, final)) {
-      this.#queue(this.#word(text, frame), sinceS, nowS);
-    }
+    const fresh = this.#promise(sure, sinceS, nowS, final);
+    const doubts = doubtsOf(tokens, frame.words ?? []).slice(tokens.length - fresh.length);
+    fresh.forEach((text, place) => {
+      this.#queue(this.#word(text, frame, doubts[place]), sinceS, nowS);
+    });
     if (final) {
       this.#queue(endOf(frame, segment), sinceS, nowS);
       this.#closed = segment;
-      this.#utter("");
+      this.#utter(fresh.length ? [] : this.#words.slice(tokens.length));
       return;
     }
     this.#unsure = tokens.slice(this.#words.length);
@@ -159,7 +169,10 @@ export class Painter {
 
   #promise(sure, sinceS, nowS, final) {
     const same = commonStart(this.#words, sure);
-    if (same === this.#words.length) return sure.slice(same);
+    if (same === this.#words.length || (final && same === sure.length && same <= this.#out)) {
+      this.#unqueue(Math.max(same, this.#out));
+      return sure.slice(same);
+    }
     if (!final && (same === sure.length || same < this.#out)) return [];
     this.#unqueue(Math.max(same, this.#out));
     if (same < this.#words.length && same < sure.length) {
@@ -177,7 +190,7 @@ export class Painter {
     }
   }
 
-  #word(text, frame) {
+  #word(text, frame, doubtful) {
     const speaker = frame.speaker || "";
     let opens = this.#words.length ? "" : "segment";
     if (speaker && speaker !== this.#speaker) opens = "speaker";
@@ -186,6 +199,7 @@ export class Painter {
       speaker: opens === "speaker" ? speaker : "",
       made_by: frame.made_by || "automatic",
       language: frame.language || "",
+      doubtful,
     });
     this.#speaker = speaker || this.#speaker;
     this.#opens = "";
@@ -254,8 +268,8 @@ export class Painter {
 
   /** What follows the painted words, and may still change. */
   get guess() {
-    const waiting = this.#waiting.map((each) => each.item.text).filter(Boolean);
-    return [...waiting, ...this.#unsure].join(" ");
+    const waiting = this.#waiting.filter((each) => each.item.kind !== "end");
+    return [...waiting.map((each) => each.item.text), ...this.#unsure].join(" ");
   }
 
   /** Whether nothing may be shown at all. */
@@ -272,7 +286,7 @@ export class Painter {
 }
 
 const endOf = (frame, segment) =>
-  item("end", "", segment, {
+  item("end", frame.text, segment, {
     made_by: frame.made_by || "automatic",
     language: frame.language || "",
     seq: frame.seq ?? null,
@@ -296,6 +310,11 @@ function stableCount(tokens, words) {
     if (letters < 0) return count;
   }
   return tokens.length;
+}
+
+function doubtsOf(tokens, words) {
+  if (words.length !== tokens.length) return tokens.map(() => false);
+  return words.map(({ doubtful }) => Boolean(doubtful));
 }
 
 function commonStart(painted, fresh) {

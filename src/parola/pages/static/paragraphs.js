@@ -54,7 +54,8 @@ export class Paragraphs {
     }
     if (this.#final.hasChildNodes()) this.#final.append(" ");
     if (item.speaker) this.#final.append(labelled("speaker", `${item.speaker}: `));
-    this.#final.append(item.kind === "mark" ? labelled("mark", item.text) : item.text);
+    const name = item.kind === "mark" ? "mark" : item.doubtful && "doubtful";
+    this.#final.append(name ? labelled(name, item.text) : item.text);
   }
 
   /** Shows the guess, "" for none. */

@@ -157,9 +157,9 @@ export class Screen {
   }
 }
 
-function wordOf(text, { kind, speaker, made_by: madeBy, language }) {
+function wordOf(text, { kind, doubtful, speaker, made_by: madeBy, language }) {
   const word = document.createElement("span");
-  word.className = kind;
+  word.className = doubtful ? "word doubtful" : kind;
   if (language) word.lang = language;
   if (madeBy && madeBy !== "automatic") word.dataset.madeBy = madeBy;
   if (speaker && text.startsWith(`${speaker}: `)) {
