@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from parola.cli.output import whole_file
-from parola.client.uplink import Unreachable, socket_url
+from parola.client.connection import Unreachable, socket_url
 from parola.client.viewer import follow as viewed
 from parola.domain.vocabulary import RoomName, room_name
 from parola.live.lines import OVERLAY_LINES, Lines

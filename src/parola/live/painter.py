@@ -208,7 +208,7 @@ class Painter:
         tokens = words_of(frame["text"])
         sure = tokens if final else tokens[: stable_count(tokens, frame.get("words") or ())]
         fresh = self._promise(sure, since_s, now_s, final=final)
-        doubts = doubts_of(tokens, frame.get("words") or ())[len(tokens) - len(fresh) :]
+        doubts = doubts_of(tokens, frame.get("words") or ())[len(sure) - len(fresh) : len(sure)]
         for text, doubtful in zip(fresh, doubts, strict=True):
             self._queue(self._word(text, frame, doubtful=doubtful), since_s, now_s)
         if final:

@@ -151,7 +151,8 @@ export class Painter {
     const tokens = wordsOf(frame.text);
     const sure = final ? tokens : tokens.slice(0, stableCount(tokens, frame.words ?? []));
     const fresh = this.#promise(sure, sinceS, nowS, final);
-    const doubts = doubtsOf(tokens, frame.words ?? []).slice(tokens.length - fresh.length);
+    const at = sure.length - fresh.length;
+    const doubts = doubtsOf(tokens, frame.words ?? []).slice(at, sure.length);
     fresh.forEach((text, place) => {
       this.#queue(this.#word(text, frame, doubts[place]), sinceS, nowS);
     });
