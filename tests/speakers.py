@@ -48,7 +48,9 @@ class Source:
         """Take acknowledgements until the connection ends."""
         try:
             async for frame in socket:
-                self.safe = json.loads(frame)["position"] // BLOCK_FRAMES
+                said = json.loads(frame)
+                if said["type"] == "ack":
+                    self.safe = said["position"] // BLOCK_FRAMES
         except ConnectionClosed:
             pass  # the server was killed
 

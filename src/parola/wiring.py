@@ -44,6 +44,9 @@ SAMPLE = Path(__file__).parent / "samples" / "talk.ogg"
 
 EngineName = Literal["auto", "amazon", "pocketsphinx", "scripted"]
 
+LAST_WORDS, LAST_ANSWERS, LAST_SAVES = 0.6, 0.2, 0.2
+"""How a stop's time is shared: the last finals, the connections' ends, what is still unsaved."""
+
 MAX_FRAME_BYTES = 2**20
 """The largest WebSocket frame taken: half a minute of sound. Larger ones close with 1009."""
 
@@ -150,7 +153,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stores = await stack.enter_async_context(open_sqlite(settings.data))
         keep_s = settings.keep_uploads_h * 3600
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
-        recorder = await stack.enter_async_context(_recorder(stores.log))
+        recorder = await stack.enter_async_context(_recorder(stores.log, settings.stop_within_s))
         engines = stack.enter_context(open_engines(settings.engine, settings.amazon))
         gate, make_gate = choose_gate(on=settings.gate)
         plugs = Plugs(
@@ -183,7 +186,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             gate=gate,
         )
         playbacks.stop_all()
-        await rooms.drain(settings.stop_within_s)
+        await rooms.drain(LAST_WORDS * settings.stop_within_s)
 
 
 def choose_gate(*, on: bool) -> tuple[str, Callable[[], Gate | None]]:
@@ -203,12 +206,12 @@ def choose_gate(*, on: bool) -> tuple[str, Callable[[], Gate | None]]:
 
 
 @asynccontextmanager
-async def _recorder(log: Log) -> AsyncIterator[Recorder]:
+async def _recorder(log: Log, within_s: float) -> AsyncIterator[Recorder]:
     recorder = Recorder(log)
     async with beside(recorder.run()):
         yield recorder
         # Longer than its longest pause, so that there is one last try.
-        left = await recorder.close(grace_s=LONGEST_PAUSE_S + 1)
+        left = await recorder.close(max(LAST_SAVES * within_s, LONGEST_PAUSE_S + 0.5))
         if left:
             raise StoreFailed(
                 f"{len(left)} lines of transcript could not be saved before the stop: "
@@ -272,7 +275,7 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
                 lifespan="off",
                 log_config=None,
                 access_log=False,
-                timeout_graceful_shutdown=3,
+                timeout_graceful_shutdown=max(1, int(LAST_ANSWERS * settings.stop_within_s)),
             )
             urls = [_url(settings.host, sock) for sock in sockets]
             server = Server(config, lambda: on_started(urls, services.engines))
@@ -283,7 +286,7 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
 async def _stop_when_asked(server: Server, services: Services, within_s: float) -> None:
     await server.asked_to_stop.wait()
     services.playbacks.stop_all()
-    await services.rooms.drain(within_s)
+    await services.rooms.drain(LAST_WORDS * within_s)
     server.should_exit = True
 
 

@@ -3,13 +3,15 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Protocol
 
 from parola.domain.captions import utc_iso
 from parola.domain.errors import ParolaError
 from parola.domain.log import Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
-from parola.ports import Log, Numbered, Partial, RoomEvent, RoomState
+from parola.ports import Numbered, Partial, RoomEvent, RoomState
 from parola.wire import messages
 
 WINDOW = 500
@@ -46,6 +48,25 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What one viewer is sent at once."""
+
+    text: str
+    number: int | None = None
+    """In the room's log; None for guesses and states."""
+
+
+class Past(Protocol):
+    """Where a room's entries can be read, the ones that are not saved yet among them."""
+
+    async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Return up to `limit` entries with numbers greater than `after`, in order."""
+
+    async def last_number(self, room: str) -> int:
+        """Return the greatest number, 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What a viewer asked for."""
 
@@ -71,7 +92,7 @@ class Feed:
     `follow` is its one task; viewers iterate over `watch`.
     """
 
-    def __init__(self, room: str, log: Log) -> None:
+    def __init__(self, room: str, log: Past) -> None:
         self._room = room
         self._log = log
         self._lines: deque[Line] = deque(maxlen=WINDOW)
@@ -143,6 +164,12 @@ class Feed:
         waiting.set()
 
     async def watch(self, view: View, now_ms: int) -> AsyncGenerator[str]:
+        """Yield a viewer's frames as text, see `follow`."""
+        async with aclosing(self.follow(view, now_ms)) as frames:
+            async for frame in frames:
+                yield frame.text
+
+    async def follow(self, view: View, now_ms: int) -> AsyncGenerator[Frame]:
         """Yield a viewer's frames for ever: what it missed, in order, then what comes.
 
         A viewer that is slow to ask for the next frame skips partials, never finals.
@@ -160,17 +187,17 @@ class Feed:
                 # The viewer learns the server's clock, and so how old each final is.
                 at = utc_iso(now_ms) if state_seen < 0 else None
                 state_seen = self._state_version
-                yield self._state_frame(at)
+                yield Frame(self._state_frame(at))
             async for missed in self._after(cursor):
                 cursor = missed.number
                 if missed.is_text or view.extras:
-                    yield missed.frame
+                    yield Frame(missed.frame, missed.number)
             if view.partials and partial_seen != self._partial_version:
                 partial_seen = self._partial_version
                 if self._partial is not None:
-                    yield self._partial_frame
+                    yield Frame(self._partial_frame)
             if changed is self._changed and not await _within(BEAT_S, changed) and view.extras:
-                yield self._state_frame()
+                yield Frame(self._state_frame())
 
     def _is_foreign(self, cursor: int) -> bool:
         """Return whether a number comes from another log: that viewer is a newcomer here.

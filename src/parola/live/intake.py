@@ -143,8 +143,13 @@ class Hold:
         self._refuse_if_lost()
         self.intake.end()
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether another connection carries the talk now."""
+        return not self.intake.is_held_by(self)
+
     def _refuse_if_lost(self) -> None:
-        if not self.intake.is_held_by(self):
+        if self.is_lost:
             raise RoomBusy("Another connection carries this talk now; this one is not needed.")
 
 

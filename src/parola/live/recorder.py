@@ -12,7 +12,7 @@ from parola.domain.transcript import Segment
 from parola.ports import Log
 
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 1.0
 """How long the writer pauses after a failed append: doubled each time, up to this."""
 
 PATIENCE_S = 2.0
@@ -163,6 +163,29 @@ class Recorder:
         if state := self._rooms.get(room):
             state.is_left = True
             self._forget_if_done(room)
+
+    async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Return entries as `Log.read` does, with those that are not saved yet.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+        # Looked at first: what is saved meanwhile is in the log by then.
+        waiting = [e for e, _ in self._queue if e.room == room and e.number > after]
+        found = await self._log.read(room, after, limit)
+        newest = found[-1].number if found else after
+        found += [entry for entry in waiting if entry.number > newest]
+        return found[:limit]
+
+    async def last_number(self, room: str) -> int:
+        """Return the greatest number given or in the log, 0 where there is none.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+        if state := self._rooms.get(room):
+            return state.last_number
+        return await self._log.last_number(room)
 
     async def past(self, room: str, session: str) -> SessionPast:
         """Return what an open room's log holds of a session, or will when all is saved.

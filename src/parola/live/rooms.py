@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from parola.domain.room_settings import RoomSettings, checked
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomName
 from parola.live.beside import beside
-from parola.live.feed import Feed, View
+from parola.live.feed import Feed, Frame, View
 from parola.live.intake import LINGER_S, Hold, Intake, session_frame, source_frame
 from parola.live.options import check_options
 from parola.live.recorder import Recorder, Saving
@@ -99,7 +99,7 @@ class Room:
 
     def __init__(self, name: RoomName, plugs: Plugs) -> None:
         self.name = name
-        self.feed = Feed(name, plugs.log)
+        self.feed = Feed(name, plugs.recorder)
         self.settings = RoomSettings()
         self.session: Session | None = None
         self.intake: Intake | None = None
@@ -505,7 +505,13 @@ class Rooms:
             task.cancel()
 
     async def watch(self, name: RoomName, view: View) -> AsyncGenerator[str]:
-        """Yield a viewer's frames, see `Feed.watch`.
+        """Yield a viewer's frames as text, see `follow`."""
+        async with aclosing(self.follow(name, view)) as frames:
+            async for frame in frames:
+                yield frame.text
+
+    async def follow(self, name: RoomName, view: View) -> AsyncGenerator[Frame]:
+        """Yield a viewer's frames, see `Feed.follow`.
 
         Raises:
             StoreFailed: the room's log cannot be read now.
@@ -516,7 +522,7 @@ class Rooms:
                 raise ServerFull(f"The room has {room.feed.viewers} viewers, the limit here.")
             room.feed.viewers += 1
             try:
-                async for frame in room.feed.watch(view, self.plugs.now_ms()):
+                async for frame in room.feed.follow(view, self.plugs.now_ms()):
                     yield frame
             finally:
                 room.feed.viewers -= 1

@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from parola.domain import captions
@@ -15,6 +16,7 @@ from parola.domain.audio import to_seconds
 from parola.domain.errors import NotFound, TooLarge
 from parola.domain.log import Entry, RoomSummary, Withheld
 from parola.domain.vocabulary import RoomName, language_tag, room_name
+from parola.live.feed import View
 from parola.live.options import check_options
 from parola.live.playback import Recording
 from parola.live.rooms import Room, lag_s
@@ -32,8 +34,10 @@ PAGE = 1000
 
 
 @router.get("/healthz", tags=["health"])
-async def healthz() -> PlainTextResponse:
-    """Answer 200 as long as the process serves."""
+async def healthz(running: Running) -> PlainTextResponse:
+    """Answer 200 as long as the process serves and is not about to stop, else 503."""
+    if running.rooms.stopping:
+        return PlainTextResponse("stopping\n", 503)
     return PlainTextResponse("ok\n")
 
 
@@ -114,6 +118,35 @@ def _room(
             "position_s": round(playing[1], 1),
         },
     }
+
+
+@router.get("/api/rooms/{room}/events", tags=["transcripts"])
+async def events(
+    running: Running,
+    room: str,
+    *,
+    partial: bool = False,
+    after: Annotated[int | None, Query(ge=0)] = None,
+    v: Annotated[int, Query(ge=0)] = 0,
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """Send a room's text as server-sent events; a browser's `Last-Event-ID` goes on exactly."""
+    name = room_name(room)
+    known = int(last_event_id) if last_event_id.isdecimal() else after
+    view = View(known, partials=partial, extras=v >= 1)
+    return StreamingResponse(
+        _events(running, name, view),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _events(running: Services, room: RoomName, view: View) -> AsyncIterator[str]:
+    """Yield one event a frame. Source: WHATWG HTML, section 9.2.5 (fields `id` and `data`)."""
+    async with aclosing(running.rooms.follow(room, view)) as frames:
+        async for frame in frames:
+            number = "" if frame.number is None else f"id: {frame.number}\n"
+            yield f"{number}data: {frame.text}\n\n"
 
 
 @router.get("/api/rooms/{room}/transcript.{form}", tags=["transcripts"])

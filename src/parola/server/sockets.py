@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 
-from parola.domain.errors import BadMessage, BadRoomName, ParolaError
+from parola.domain.errors import BadMessage, BadRoomName, ParolaError, Stopping
 from parola.domain.vocabulary import RoomName, language_tag, room_name
 from parola.live.beside import beside
 from parola.live.feed import View
@@ -147,11 +147,16 @@ async def _take_numbered(
     plan = SessionPlan(start.session, start.language, options=options, rate_hz=start.rate_hz)
     async with rooms.enter(name) as room, rooms.attend(name, plan, start.position) as hold:
         await _say(socket, messages.ready_message(start.session, hold.intake.received))
-        async with (
-            beside(_acknowledge(socket, hold.intake)),
-            beside(_tell_trouble(socket, hold.session)),
-        ):
-            ended = await _take_all(frames, room, hold)
+        try:
+            async with (
+                beside(_acknowledge(socket, hold.intake)),
+                beside(_move_on(rooms, hold)),
+                beside(_tell_trouble(socket, hold.session)),
+            ):
+                ended = await _take_all(frames, room, hold)
+        except Stopping:
+            await _tell_the_last(socket, hold)
+            raise
         if ended:
             await _say(socket, messages.ack_message(hold.intake.safe_position))
             await socket.close()
@@ -170,6 +175,24 @@ async def _take_all(frames: AsyncIterator[bytes | str], room: Room, hold: Hold) 
         else:
             raise BadMessage('A socket carries one session; "start" came twice.')
     return False
+
+
+async def _move_on(rooms: Rooms, hold: Hold) -> None:
+    """Wait until the talk has to go on at another server.
+
+    Raises:
+        Stopping: it has to.
+    """
+    await hold.intake.over()
+    if rooms.stopping and not hold.intake.is_ended:
+        raise Stopping("The server is about to restart; connect again to go on.")
+
+
+async def _tell_the_last(socket: WebSocket, hold: Hold) -> None:
+    """Say how far all is safe once the sentence is finished, so that little is sent again."""
+    if not hold.is_lost:
+        await hold.intake.saved()
+        await _say(socket, messages.ack_message(hold.intake.safe_position))
 
 
 async def _acknowledge(socket: WebSocket, intake: Intake) -> None:
