@@ -7,6 +7,7 @@ const UNENDED_MS = 8000;
 const KEEP = 5;
 
 const SENTENCES = /[^.!?…。！？]*[.!?…。！？]+["'”’»)\]]*\s*|[^.!?…。！？]+$/gu;
+const MARKS = /[.!?…。！？]/u;
 const ENDED = /[.!?…。！？]["'”’»)\]]*\s*$/u;
 
 export class Announcer {
@@ -32,7 +33,7 @@ export class Announcer {
     // The final's own words: those painted before it may lack its punctuation.
     this.#text = `${this.#text}${this.#speaker}${text.trim()} `;
     this.#speaker = "";
-    this.#punctuates ||= ENDED.test(this.#text);
+    this.#punctuates ||= MARKS.test(text);
     const sentences = this.#text.match(SENTENCES) ?? [];
     this.#text = "";
     // An engine that writes no punctuation has a sentence a segment.

@@ -7,7 +7,7 @@ import { LANGUAGES, languageFor, speak, t } from "./i18n.js";
 import { Painter } from "./painter.js";
 import { Paragraphs } from "./paragraphs.js";
 import { nowS, Reading, roomOfAddress } from "./reading.js";
-import { transcript, transcriptOf } from "./requests.js";
+import { Refused, transcript, transcriptOf } from "./requests.js";
 import { Search } from "./search.js";
 import { oneOf, Settings, wholeNumber } from "./settings.js";
 import { roomWording } from "./words.js";
@@ -94,7 +94,13 @@ async function loadBeginning() {
   if (begun || !session) return;
   begun = true;
   const first = Number($("captions").querySelector("[data-seq]")?.dataset.seq ?? 0);
-  const segments = await transcript(room, session);
+  let segments;
+  try {
+    segments = await transcript(room, session);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return; // Not saved, or not reachable: what is on the page is searched.
+  }
   const pixels = paragraphs.prepend(segments.filter(({ seq }) => seq < first));
   follower.cut(-pixels);
 }

@@ -13,6 +13,7 @@ export class Search {
   #reach;
   #hits = [];
   #at = -1;
+  #wanted = "";
 
   /**
    * @param {object} parts
@@ -41,7 +42,9 @@ export class Search {
   /** Looks again for what is asked; the newest hit is the first to be shown. */
   async look() {
     const wanted = plain(this.#query.value.trim());
+    this.#wanted = wanted;
     if (wanted) await this.#reach();
+    if (this.#wanted !== wanted) return; // Somebody typed on meanwhile.
     this.#clear();
     if (!wanted) return;
     const finals = [...this.#text.querySelectorAll(".final")];
