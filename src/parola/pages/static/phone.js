@@ -58,7 +58,7 @@ const search = new Search({
   previous: $("previous"),
   text: $("captions"),
   hold: () => follower.hold(),
-  reach: loadBeginning,
+  reach: () => reachBeginning(),
 });
 
 function write(element, text) {
@@ -89,10 +89,10 @@ function troubleOf(state) {
 }
 
 /** Loads what was said before the first paragraph, once: for who searches the whole talk. */
-let begun = false;
+let beginning = null;
+const reachBeginning = () => (session ? (beginning ??= loadBeginning()) : null);
+
 async function loadBeginning() {
-  if (begun || !session) return;
-  begun = true;
   const first = Number($("captions").querySelector("[data-seq]")?.dataset.seq ?? 0);
   let segments;
   try {
