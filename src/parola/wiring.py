@@ -20,13 +20,14 @@ from parola.audio.decode import probe
 from parola.audio.gate import Gate, LevelDetector
 from parola.audio.silero import SileroDetector
 from parola.buses.local import LocalBus
-from parola.domain.errors import NoEngine, StoreFailed
+from parola.domain.errors import EngineFailed, NoEngine, StoreFailed
 from parola.domain.vocabulary import language_tag
 from parola.engines.amazon import AmazonEngine
 from parola.engines.amazon_errors import INSTALL as INSTALL_AMAZON
 from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
+from parola.engines.sherpa import MAX_RTF, SherpaEngine, read_models
 from parola.live.beside import beside, tasks_beside
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 SAMPLE = Path(__file__).parent / "samples" / "talk.ogg"
 
-EngineName = Literal["auto", "amazon", "pocketsphinx", "scripted"]
+EngineName = Literal["auto", "amazon", "sherpa", "pocketsphinx", "scripted"]
 
 LAST_WORDS, LAST_ANSWERS, LAST_SAVES = 0.6, 0.2, 0.2
 """How a stop's time is shared: the last finals, the connections' ends, what is still unsaved."""
@@ -80,6 +81,12 @@ class Settings(BaseSettings):
     amazon: Path | None = Field(
         None, description="File with Amazon Transcribe's settings; with it, auto uses Amazon."
     )
+    models: Path | None = Field(
+        None, description="Folder of sherpa's models; without it, models in the data folder."
+    )
+    max_rtf: float = Field(
+        MAX_RTF, gt=0, description="Seconds sherpa may take for a second of sound; more is refused."
+    )
     language: str = Field("en-US", description="Language where none is asked for.")
     gate: bool = Field(
         True, description="Voice detection before the engine. Off, noise turns into words."
@@ -94,42 +101,88 @@ class Settings(BaseSettings):
         10.0, gt=0, description="Seconds for the last finals when the server is stopped."
     )
 
+    @property
+    def models_folder(self) -> Path:
+        """Where sherpa's models are."""
+        return self.models or self.data / "models"
+
+
+Opened = tuple[Engine, EngineFacts]
+
 
 @contextmanager
-def open_engines(
-    name: EngineName, amazon: Path | None = None
-) -> Iterator[list[tuple[Engine, EngineFacts]]]:
+def open_engines(settings: Settings) -> Iterator[list[Opened]]:
     """Give the engines to use, best first, with what people should know of each.
 
-    Amazon is used where it is asked for or configured, never because credentials lie around.
-
-    Args:
-        name: what was asked for.
-        amazon: the file with Amazon Transcribe's settings, where there is one.
+    Amazon is used where it is asked for or configured, never because credentials lie around;
+    sherpa where it has a model; PocketSphinx where nothing better knows the language.
 
     Raises:
         NoEngine: the one that was asked for cannot run here; the message names the remedy.
-        NotFound, BadMessage: the file cannot be used.
+        NotFound, BadMessage: Amazon's file cannot be used.
+        BadLanguage: the language is no language tag.
     """
-    if name == "scripted":
-        note = "speaks a fixed verse and never listens: for tests and rehearsals"
-        yield [(ScriptedEngine(), EngineFacts("scripted", note, ()))]
-        return
-    first: list[tuple[Engine, EngineFacts]] = []
-    if name == "amazon" or (name == "auto" and amazon):
-        first.append(_amazon(amazon))
-    if name == "amazon":
-        yield first
-        return
+    name = settings.engine
+    with ExitStack() as stack:
+        opened: list[Opened] = []
+        if name == "scripted":
+            note = "speaks a fixed verse and never listens: for tests and rehearsals"
+            opened.append((ScriptedEngine(), EngineFacts("scripted", note, ())))
+        if name == "amazon" or (name == "auto" and settings.amazon):
+            opened.append(_amazon(settings.amazon))
+        if name in {"auto", "sherpa"} and (sherpa := _sherpa(settings)):
+            stack.callback(sherpa[0].close)
+            opened.append(sherpa)
+        if name == "pocketsphinx" or (name == "auto" and _needs_pocketsphinx(opened)):
+            pocketsphinx = _pocketsphinx()
+            stack.callback(pocketsphinx[0].close)
+            opened.append(pocketsphinx)
+        yield opened
+
+
+def _needs_pocketsphinx(opened: list[Opened]) -> bool:
+    """Return whether it is there, or has to be since there is nothing else."""
+    return not opened or not PocketSphinxEngine.missing()
+
+
+def _pocketsphinx() -> tuple[PocketSphinxEngine, EngineFacts]:
     if missing := PocketSphinxEngine.missing():
         raise NoEngine(missing)
     engine = PocketSphinxEngine()
-    note = "embedded demonstrator: English only, weak on real rooms"
     engine.start()
+    note = "embedded demonstrator: English only, weak on real rooms"
+    return engine, EngineFacts("pocketsphinx", note, ("en",))
+
+
+def _sherpa(settings: Settings) -> tuple[SherpaEngine, EngineFacts] | None:
+    """Return sherpa with the models there are; None where auto has to do without.
+
+    Raises:
+        NoEngine: it was asked for and cannot run.
+    """
+    asked = settings.engine == "sherpa"
+    folder = settings.models_folder
+    models, refused = read_models(folder)
+    for sentence in refused:
+        logger.warning("%s", sentence)
+    if not models and not asked:
+        return None
+    if not models:
+        get = f"`parola models get NAME --models {folder}`"
+        none = " ".join(refused) or f"There is no model in {folder}: {get}."
+        raise NoEngine(SherpaEngine.missing() or none)
     try:
-        yield [*first, (engine, EngineFacts("pocketsphinx", note, ("en",)))]
-    finally:
-        engine.close()
+        engine = SherpaEngine(models, settings.max_rtf)
+    except EngineFailed as error:
+        if asked:
+            raise NoEngine(error.message) from error
+        logger.warning("going on without sherpa: %s", error.message)
+        return None
+    engine.start(language_tag(settings.language))
+    used = ", ".join(f"{name} (real-time factor {rtf:.2f})" for name, rtf in engine.rtf.items())
+    return engine, EngineFacts(
+        "sherpa", f"sherpa-onnx on this computer with {used}", engine.languages
+    )
 
 
 def _amazon(file: Path | None) -> tuple[Engine, EngineFacts]:
@@ -154,8 +207,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         keep_s = settings.keep_uploads_h * 3600
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(stores.log, settings.stop_within_s))
-        engines = stack.enter_context(open_engines(settings.engine, settings.amazon))
         gate, make_gate = choose_gate(on=settings.gate)
+        engines = stack.enter_context(open_engines(settings))
         plugs = Plugs(
             engines=[engine for engine, _ in engines],
             make_gate=make_gate,

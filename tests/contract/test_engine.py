@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from difflib import SequenceMatcher
 from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -19,12 +21,15 @@ from parola.domain.vocabulary import language_tag
 from parola.engines.amazon import AmazonEngine, AmazonSettings
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
+from parola.engines.sherpa import SherpaEngine
+from parola.engines.sherpa_model import read_model
 from parola.live.beside import beside
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest
 from parola.wiring import SAMPLE
 from tests.hostile_engine import HostileEngine
 from tests.system.test_transcribe_api import running
+from tests.tone_models import write_transducer
 
 ENGLISH = language_tag("en-US")
 
@@ -47,10 +52,19 @@ def amazon(behind: str) -> Iterator[Engine]:
         yield AmazonEngine(settings)
 
 
+def sherpa() -> Iterator[Engine]:
+    """Hear speech as tones: what comes is nonsense, and keeps every promise all the same."""
+    with TemporaryDirectory() as folder:
+        model = read_model(write_transducer(Path(folder) / "tones"))
+        with closing(SherpaEngine([model])) as engine:
+            yield engine
+
+
 ENGINES: dict[str, Callable[[], AbstractContextManager[Engine]]] = {
     "scripted": lambda: nullcontext(ScriptedEngine()),
     "pocketsphinx": pocketsphinx,
     "amazon before scripted": partial(amazon, "scripted"),
+    "sherpa": sherpa,
 }
 
 

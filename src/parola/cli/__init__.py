@@ -14,6 +14,7 @@ from parola.cli.doctor import doctor
 from parola.cli.export import export
 from parola.cli.follow import follow
 from parola.cli.listen import listen
+from parola.cli.models import models
 from parola.cli.outcome import FAILED, USAGE, CommandError, exit_code
 from parola.cli.serve import serve
 from parola.cli.terms import terms, vocabulary
@@ -54,6 +55,7 @@ for command in (
     devices,
     follow,
     export,
+    models,
     doctor,
     demo,
     transcribe_api,

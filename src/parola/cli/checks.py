@@ -21,6 +21,8 @@ from parola.domain.errors import ParolaError
 from parola.engines import amazon_checks
 from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.amazon_settings import AmazonSettings
+from parola.engines.sherpa import MAX_RTF, SherpaEngine, read_models
+from parola.engines.sherpa_probe import try_model
 
 PORTS = (8000, 3000, 8080)
 """The defaults of our own clients and of the two older systems'."""
@@ -71,6 +73,7 @@ def examine(data: Path | None) -> Iterator[Finding]:
     yield check_server_part()
     yield check_engine()
     yield from check_amazon()
+    yield from check_models(data)
     for port in PORTS:
         yield check_port(port)
     folder = data or Path(os.environ.get("PAROLA_DATA", "parola-data"))
@@ -94,6 +97,35 @@ def check_amazon() -> Iterator[Finding]:
         return
     for check in amazon_checks.check_amazon(settings):
         yield Finding(check.what, check.verdict, check.found, check.remedy)
+
+
+def check_models(data: Path | None) -> Iterator[Finding]:
+    """Look at sherpa's models and try each, only where there are any or sherpa is asked for."""
+    folder = models_folder(data)
+    models, refused = read_models(folder)
+    for sentence in refused:
+        yield Finding("model", "fail", sentence, "See docs/howto/models.md.")
+    if not models:
+        if not refused and os.environ.get("PAROLA_ENGINE") == "sherpa":
+            yield Finding("model", "fail", f"none in {folder}", "parola models get NAME")
+        return
+    if missing := SherpaEngine.missing():
+        yield Finding("model", "fail", f"{len(models)} in {folder}", missing)
+        return
+    for model in models:
+        try:
+            trial = try_model(model, max_rtf=float(os.environ.get("PAROLA_MAX_RTF", MAX_RTF)))
+        except ParolaError as error:
+            yield Finding("model", "fail", model.name, error.message)
+        else:
+            found = f"{model.name}, {' '.join(model.languages)}, real-time factor {trial.rtf:.2f}"
+            yield Finding("model", "ok", found)
+
+
+def models_folder(data: Path | None) -> Path:
+    """Return where a server with that data folder looks for models."""
+    kept = data or Path(os.environ.get("PAROLA_DATA", "parola-data"))
+    return Path(os.environ.get("PAROLA_MODELS", kept / "models"))
 
 
 def check_python() -> Finding:

@@ -43,7 +43,7 @@ def demo(
         ),
     ] = None,
     engine: Annotated[
-        Literal["auto", "pocketsphinx", "scripted"],
+        Literal["auto", "sherpa", "pocketsphinx", "scripted"],
         typer.Option(help="Recogniser of the server.", show_default="auto"),
     ] = "auto",
     fast: Annotated[

@@ -29,7 +29,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
         ),
     ] = None,
     engine: Annotated[
-        Literal["auto", "amazon", "pocketsphinx", "scripted"] | None,
+        Literal["auto", "amazon", "sherpa", "pocketsphinx", "scripted"] | None,
         typer.Option(
             help="Recogniser: auto takes the best one available for the language.",
             show_default="auto",
@@ -40,6 +40,20 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
         typer.Option(
             help="File with Amazon Transcribe's settings; with it, auto uses Amazon.",
             show_default="none",
+        ),
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of sherpa's models; without it, models in the data folder.",
+            show_default="none",
+        ),
+    ] = None,
+    max_rtf: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds sherpa may take for a second of sound; more is refused.",
+            show_default="0.7",
         ),
     ] = None,
     language: Annotated[

@@ -25,7 +25,7 @@ def transcribe(
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="What to write into a folder.")] = "srt",
     engine: Annotated[
-        Literal["auto", "amazon", "pocketsphinx", "scripted"] | None,
+        Literal["auto", "amazon", "sherpa", "pocketsphinx", "scripted"] | None,
         typer.Option(
             help="Recogniser: auto takes the best one available for the language.",
             show_default="auto",

@@ -21,7 +21,7 @@ def transcribe_api(  # noqa: PLR0913, PLR0917 - one for each option
         ),
     ] = None,
     engine: Annotated[
-        Literal["auto", "amazon", "pocketsphinx", "scripted"] | None,
+        Literal["auto", "amazon", "sherpa", "pocketsphinx", "scripted"] | None,
         typer.Option(
             help="Recogniser: auto takes the best one available for the language.",
             show_default="auto",

@@ -16,7 +16,7 @@ from parola.audio.gate import Gate
 from parola.audio.silero import SileroDetector
 from parola.cli.outcome import MISSING, USAGE, CommandError
 from parola.cli.ports import port_trouble
-from parola.cli.serving import log_to_stderr
+from parola.cli.serving import log_to_stderr, read_settings
 from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
 from parola.transcribe_api.faults import Scenario, read_scenario
@@ -68,9 +68,11 @@ def _setup(options: Options) -> Iterator[Setup]:
     scenario = read_scenario(options.faults) if options.faults else Scenario()
     words = dict(named_words(text) for text in options.vocabulary_filters)
     keys = {one.access_key: one for one in map(_key, options.keys)}
+    # A stand-in for Amazon's service never asks Amazon's service by itself.
+    settings = read_settings({"engine": options.engine, "amazon": None})
     with ExitStack() as opened:
         log = opened.enter_context(options.log.open("a", encoding="utf-8")) if options.log else None
-        engines = opened.enter_context(open_engines(options.engine))
+        engines = opened.enter_context(open_engines(settings))
         yield Setup(
             engines=[engine for engine, _ in engines],
             make_gate=lambda: Gate(SileroDetector()),

@@ -51,7 +51,7 @@ def open_recogniser(settings: Settings) -> Iterator[Recogniser]:
         NoEngine: no engine here knows it, or the one asked for cannot run here.
     """
     language = language_tag(settings.language)
-    with open_engines(settings.engine, settings.amazon) as opened:
+    with open_engines(settings) as opened:
         for engine, _ in opened:
             if engine.knows(language):
                 yield Recogniser(engine, language, settings.gate and engine.gated)

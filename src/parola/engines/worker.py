@@ -36,10 +36,14 @@ START_S = 60.0
 _PIECE = RATE_HZ
 """Frames. Longer chunks travel in pieces, so that the bound above holds for any chunk."""
 
+FORKING = "parola.engines.worker_process"
+"""The host that forks a worker for each stream."""
+
 # The parent's module path, so that the worker finds what the parent would find; no main program.
 _BOOT = (
     "import json,socket,sys;sys.path[:]=json.loads(sys.argv[1]);"
-    "from parola.engines.worker_process import main;"
+    "from importlib import import_module;"
+    "main=import_module(sys.argv[4]).main;"
     "main(socket.socket(fileno=int(sys.argv[2])),sys.argv[3])"
 )
 
@@ -52,10 +56,17 @@ class Workers:
     by the next `open`.
     """
 
-    def __init__(self, name: str, maker: str) -> None:
-        """Take the recogniser's name, for messages, and its maker as "package.module:name"."""
+    def __init__(self, name: str, maker: str, host: str = FORKING) -> None:
+        """Say what runs in the processes.
+
+        Args:
+            name: the recogniser's, for messages.
+            maker: what the host's `main` is given; the forking one takes "package.module:name".
+            host: the module whose `main` serves the streams, forking or not.
+        """
         self.name = name
         self._maker = maker
+        self._host = host
         self._forge: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._end: weakref.finalize[[subprocess.Popen[bytes], socket.socket], Workers] | None = None
@@ -77,7 +88,7 @@ class Workers:
         self.close()
         ours, theirs = socket.socketpair()
         path = json.dumps([entry or os.getcwd() for entry in sys.path])  # noqa: PTH109
-        command = [sys.executable, "-c", _BOOT, path, str(theirs.fileno()), self._maker]
+        command = [sys.executable, "-c", _BOOT, path, str(theirs.fileno()), self._maker, self._host]
         try:
             with theirs:
                 self._forge = subprocess.Popen(  # noqa: S603 - our own interpreter and module
