@@ -52,6 +52,7 @@ def amazon(behind: str) -> Iterator[Engine]:
         yield AmazonEngine(settings)
 
 
+@contextmanager
 def sherpa() -> Iterator[Engine]:
     """Hear speech as tones: what comes is nonsense, and keeps every promise all the same."""
     with TemporaryDirectory() as folder:
