@@ -47,7 +47,8 @@ def _live_through(
     options = ("--engine", "scripted", "--port", str(port))
     with serving(folder / "data", *options) as server, (folder / "listen.log").open("w") as log:
         client = subprocess.Popen(command, stdout=log, stderr=log)
-        _wait(client, draw.uniform(2, 4))
+        _wait_until_speaking(server)
+        _wait(client, draw.uniform(0.2, 4))
         server.kill()
     try:
         for number in range(kills):
@@ -61,6 +62,14 @@ def _live_through(
         client.kill()
         client.wait()
     raise AssertionError("there is always a last one")
+
+
+def _wait_until_speaking(server: RunningServer) -> None:
+    """A client that has never reached its server gives up, rightly."""
+    until_s = time.monotonic() + PATIENCE_S
+    while not httpx.get(f"{server.url}/api/rooms").json()["rooms"]:
+        assert time.monotonic() < until_s, "the client never came"
+        time.sleep(0.05)
 
 
 def _wait(client: "subprocess.Popen[bytes]", seconds: float) -> None:
