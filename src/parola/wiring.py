@@ -33,6 +33,7 @@ from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.live.textscreen import TextScreens
+from parola.live.windows import Windows
 from parola.ports import Engine, Log
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
@@ -235,6 +236,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sample=Recording(SAMPLE, "sample talk", probe(SAMPLE).duration_s),
             max_upload_bytes=max_upload_bytes,
             text_screens=TextScreens(rooms, tasks),
+            windows=Windows(rooms, tasks),
             stream_in_real_time=settings.stream_pace == "realtime",
             gate=gate,
         )

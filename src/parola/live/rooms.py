@@ -102,6 +102,9 @@ class Room:
         self.feed = Feed(name, plugs.recorder)
         self.settings = RoomSettings()
         self.session: Session | None = None
+        """The newest one that speaks."""
+        self.voices: list[Session] = []
+        """A conversation's sessions, oldest first: those who may speak at once (docs/why/019)."""
         self.intake: Intake | None = None
         """The newest talk whose source numbers its sound."""
         self.door = asyncio.Lock()
@@ -129,6 +132,28 @@ class Room:
         """How many words of all its talks were not shown for want of speech under them."""
         running = self.session.withheld_words if self.session else 0
         return self.counts.withheld_words + running
+
+    @property
+    def speaking(self) -> tuple[Session, ...]:
+        """Everybody who may speak into it now."""
+        return tuple(self.voices) or ((self.session,) if self.session else ())
+
+    def take(self, session: Session, *, joins: bool) -> None:
+        """Let a session speak: beside the conversation's others, else in everybody's place."""
+        for before in () if joins and self.voices else self.speaking:
+            before.end()
+        if not joins:
+            self.voices.clear()
+        else:
+            self.voices.append(session)
+        self.session = session
+
+    def release(self, session: Session) -> None:
+        """Let go of a session that is over."""
+        if session in self.voices:
+            self.voices.remove(session)
+        if self.session is session:
+            self.session = self.voices[-1] if self.voices else None
 
     def note_audio(self) -> None:
         """Remember that the source sent something just now."""
@@ -280,11 +305,18 @@ class Rooms:
             raise room.feed.failure
 
     @asynccontextmanager
-    async def speak(self, name: RoomName, plan: SessionPlan) -> AsyncIterator[Session]:
+    async def speak(
+        self, name: RoomName, plan: SessionPlan, *, joins: bool = False
+    ) -> AsyncIterator[Session]:
         """Open a session into a room; leaving the context ends it, its last finals still come.
 
+        Args:
+            name: the room.
+            plan: what the source asks for.
+            joins: it is one voice of a conversation, and others that join may speak beside it.
+
         Raises:
-            RoomBusy: another source is speaking into the room.
+            RoomBusy: another source is speaking into the room, and not in a conversation.
             NoEngine: no engine knows the language; the room's viewers are told too.
             BadMessage: the engine does not take the plan's options.
             Stopping: the server takes nothing new.
@@ -292,21 +324,19 @@ class Rooms:
             StoreFailed: the room's log cannot be read.
         """
         async with self.enter(name) as room:
-            self._refuse_if_busy(room)
+            self._refuse_if_busy(room, joins=joins)
             plan = _planned(replace(plan, room=name), room.settings)
             engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan)
             check_options(engine, plan)
             session = self._session(plan, engine, talk)
-            self._begin(room, session, lambda: self._talk(room, session, talk))
+            self._begin(room, session, lambda: self._talk(room, session, talk), joins=joins)
             try:
                 yield session
             finally:
                 session.end()
 
-    def _begin(self, room: Room, session: Session, work: Work) -> None:
-        before, room.session = room.session, session
-        if before is not None:
-            before.end()
+    def _begin(self, room: Room, session: Session, work: Work, *, joins: bool = False) -> None:
+        room.take(session, joins=joins)
         room.feed.language, room.feed.engine = session.plan.language, session.engine
         room.note_audio()
         # The room stays open until the last final is out, whoever has left by then.
@@ -381,15 +411,15 @@ class Rooms:
             await self._renew(room)
 
     async def _renew(self, room: Room) -> None:
-        session = room.session
-        if session is None or session.is_ending:
-            return
-        plan = _planned(session.plan, room.settings)
-        engine = self.engine_for(plan.language)
-        session.renew(plan, engine)
-        if plan.language != room.feed.language:
-            room.feed.language, room.feed.engine = plan.language, engine.name
-            await room.change(StateChange("language", plan.session, plan.language))
+        for session in room.speaking:
+            if session.is_ending:
+                continue
+            plan = _planned(session.plan, room.settings)
+            engine = self.engine_for(plan.language)
+            session.renew(plan, engine)
+            if plan.language != room.feed.language:
+                room.feed.language, room.feed.engine = plan.language, engine.name
+                await room.change(StateChange("language", plan.session, plan.language))
 
     def refuse_if_busy(self, name: RoomName) -> None:
         """Do nothing, if a source could speak into the room now.
@@ -401,10 +431,10 @@ class Rooms:
         if room := self._rooms.get(name):
             self._refuse_if_busy(room)
 
-    def _refuse_if_busy(self, room: Room) -> None:
+    def _refuse_if_busy(self, room: Room, *, joins: bool = False) -> None:
         self._refuse_if_stopping()
-        speaking = room.session is not None and not room.session.is_ending
-        if speaking and not room.is_stale:
+        speaking = any(not session.is_ending for session in room.speaking)
+        if speaking and not room.is_stale and not (joins and room.voices):
             raise RoomBusy(
                 f"Another source is speaking into {room.name!r}. Stop it, or take another room."
             )
@@ -430,8 +460,7 @@ class Rooms:
         try:
             await self._supervised(session, work)
         finally:
-            if room.session is session:
-                room.session = None
+            room.release(session)
             room.counts.withheld_words += session.withheld_words
             self._leave(room)
 
@@ -439,7 +468,7 @@ class Rooms:
         await talk.begin()
         await session.run()
         await talk.end()
-        if room.session is session and session.failure is None:
+        if room.speaking == (session,) and session.failure is None:
             await room.tell(RoomState("idle"))
 
     async def _numbered_talk(self, room: Room, intake: Intake, talk: Talk) -> None:
@@ -455,7 +484,7 @@ class Rooms:
                 last_line = await talk.end()
         finally:
             intake.close(last_line)
-        if room.session is session and session.failure is None:
+        if room.speaking == (session,) and session.failure is None:
             await room.tell(RoomState("idle"))
 
     async def _supervised(self, session: Session, work: Work) -> None:
@@ -517,13 +546,24 @@ class Rooms:
             StoreFailed: the room's log cannot be read now.
             ServerFull: too many viewers or rooms.
         """
+        async with self.view(name) as room:
+            async for frame in room.feed.follow(view, self.plugs.now_ms()):
+                yield frame
+
+    @asynccontextmanager
+    async def view(self, name: RoomName) -> AsyncIterator[Room]:
+        """Hold a room open as one of its viewers.
+
+        Raises:
+            StoreFailed: the room's log cannot be read now.
+            ServerFull: too many viewers or rooms.
+        """
         async with self.enter(name) as room:
             if room.feed.viewers >= self._limits.viewers_per_room:
                 raise ServerFull(f"The room has {room.feed.viewers} viewers, the limit here.")
             room.feed.viewers += 1
             try:
-                async for frame in room.feed.follow(view, self.plugs.now_ms()):
-                    yield frame
+                yield room
             finally:
                 room.feed.viewers -= 1
 

@@ -71,6 +71,9 @@ class SessionPlan:
     rate_hz: int = RATE_HZ
     """The source's own rate, before its audio was brought to 16 kHz."""
 
+    speaker: str | None = None
+    """Who speaks, where the source says so and the engine does not tell speakers apart."""
+
 
 class Session:
     """Takes audio from one source and gives segments to one sink.

@@ -1,5 +1,6 @@
 """One talk's lines in its room: where it begins and ends in the log, and its segments."""
 
+from dataclasses import replace
 from typing import Protocol
 
 from parola.domain.log import SessionPast, StateChange, Withheld
@@ -36,6 +37,7 @@ class Talk:
     def __init__(self, room: Stage, plan: SessionPlan, past: SessionPast | None = None) -> None:
         self._room = room
         self._plan = plan
+        self._speaker = plan.speaker
         self._past = past or SessionPast()
         self._is_open = self._past.is_open
 
@@ -48,7 +50,7 @@ class Talk:
         """Show a partial or a final in the room."""
         if segment.is_final:
             await self._open()
-        return await self._room.show(segment)
+        return await self._room.show(replace(segment, speaker=segment.speaker or self._speaker))
 
     async def withhold(self, withheld: Withheld) -> None:
         """Keep it in the room's log, unless the talk is a replay of one that is over."""

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from parola.domain.errors import ParolaError
-from parola.server import http, metrics, predecessors, room_settings, sockets
+from parola.server import conversations, http, metrics, predecessors, room_settings, sockets
 from parola.server.deps import Services, http_status
 from parola.server.pages import add_pages
 
@@ -46,6 +46,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(sockets.router)
     app.include_router(predecessors.router)
+    app.include_router(conversations.router)
     add_pages(app)
     return app
 

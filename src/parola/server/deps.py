@@ -9,6 +9,7 @@ from parola.domain.vocabulary import Language
 from parola.live.playback import Playbacks, Recording
 from parola.live.rooms import Rooms
 from parola.live.textscreen import TextScreens
+from parola.live.windows import Windows
 from parola.server.uploads import Uploads
 
 
@@ -35,6 +36,7 @@ class Services:
     sample: Recording
     max_upload_bytes: int
     text_screens: TextScreens
+    windows: Windows
     stream_in_real_time: bool
     """Whether `/stream` paces files by the clock (else: as fast as the engine goes)."""
 

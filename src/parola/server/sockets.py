@@ -127,7 +127,7 @@ async def _take_bare(
         rooms.enter(name) as room,
         rooms.speak(name, plan) as session,
         # Such a source is sent nothing: it hears of a failure by the close.
-        beside(_until_failed(session)),
+        beside(until_failed(session)),
     ):
         await session.feed(first)
         async for frame in frames:
@@ -205,7 +205,12 @@ async def _tell_trouble(socket: WebSocket, session: Session) -> None:
         await _say(socket, messages.trouble_message(state.state, state.detail))
 
 
-async def _until_failed(session: Session) -> None:
+async def until_failed(session: Session) -> None:
+    """Wait until the session has failed for good, for a source that is told nothing else.
+
+    Raises:
+        ParolaError: it has; the message says why.
+    """
     async for _ in troubles(session, ACK_EVERY_S):
         pass
 

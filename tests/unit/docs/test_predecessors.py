@@ -5,7 +5,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "reference" / "predecessors.md"
-HOME = {"The conference system": "test_conference", "The upload tutorial": "test_tutorial"}
+HOME = {
+    "The conference system": "test_conference",
+    "The upload tutorial": "test_tutorial",
+    "The conversation pipeline": "test_conversations",
+}
 
 
 def test_every_test_that_is_named_exists() -> None:

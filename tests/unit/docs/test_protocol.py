@@ -20,7 +20,7 @@ from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
 from parola.engines.amazon import AmazonEngine
 from parola.ports import StreamRequest
-from parola.server import http, metrics, pages, predecessors, room_settings, sockets
+from parola.server import conversations, http, metrics, pages, predecessors, room_settings, sockets
 from parola.server.app import create_app
 from parola.server.deps import Services, close_code, http_status
 from parola.wire import messages
@@ -139,6 +139,7 @@ def test_endpoints_are_described() -> None:
         sample=None,  # type: ignore[arg-type]
         max_upload_bytes=1,
         text_screens=None,  # type: ignore[arg-type]
+        windows=None,  # type: ignore[arg-type]
         stream_in_real_time=False,
     )
     app = create_app(services)
@@ -149,6 +150,7 @@ def test_endpoints_are_described() -> None:
         metrics.router,
         sockets.router,
         predecessors.router,
+        conversations.router,
     ]
     real = set()
     for route in [*app.routes, *(route for router in routers for route in router.routes)]:

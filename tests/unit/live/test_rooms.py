@@ -317,3 +317,40 @@ async def test_alarms_are_published_with_the_state_once_they_change() -> None:
         await session.feed(marked_audio([1]))
         await room.watch_over()
         assert not room.alarms
+
+
+async def test_several_speak_in_one_conversation() -> None:
+    """Each has a talk of its own under its name; the room is idle when the last one has left."""
+    async with house() as h:
+        ada, bob = (SessionPlan(name, ENGLISH, speaker=name) for name in ("ada", "bob"))
+        async with h.rooms.enter(MAIN) as room, h.rooms.speak(MAIN, ada, joins=True) as first:
+            async with h.rooms.speak(MAIN, bob, joins=True) as second:
+                await first.feed(marked_audio(range(5)))
+                await second.feed(marked_audio(range(50, 55)))
+                assert room.speaking == (first, second)
+            await second.finished()
+            await first.feed(marked_audio(range(5, 10)))
+        await first.finished()
+        idle = {"type": "state", "state": "idle"}
+        await frames_until(h.rooms, View(extras=True), idle)
+        said = [e.body for e in await h.log.read(MAIN) if isinstance(e.body, Segment)]
+        assert [s.text for s in said if s.speaker == "ada"] == ["0 1 2 3 4", "5 6 7 8 9"]
+        assert [s.text for s in said if s.speaker == "bob"] == ["50 51 52 53 54"]
+
+
+async def test_nobody_joins_a_talk_and_no_talk_breaks_into_a_conversation() -> None:
+    """A talk has one source; a conversation has those who joined it."""
+    async with house() as h, h.rooms.speak(MAIN, PLAN):
+        with pytest.raises(RoomBusy):
+            async with h.rooms.speak(MAIN, SessionPlan("t", ENGLISH), joins=True):
+                pass
+    async with house() as h, h.rooms.speak(MAIN, PLAN, joins=True) as voice:
+        with pytest.raises(RoomBusy):
+            async with h.rooms.speak(MAIN, SessionPlan("t", ENGLISH)):
+                pass
+        h.clock[0] += STALE_S + 0.1
+        async with h.rooms.speak(MAIN, SessionPlan("t", ENGLISH)):
+            assert voice.is_ending
+            with pytest.raises(RoomBusy):
+                async with h.rooms.speak(MAIN, SessionPlan("u", ENGLISH), joins=True):
+                    pass

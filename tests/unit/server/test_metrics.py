@@ -61,6 +61,7 @@ async def services(engine: ScriptedEngine, folder: Path) -> AsyncIterator[Servic
             sample=Recording(folder, "", None),
             max_upload_bytes=1,
             text_screens=None,  # type: ignore[arg-type]
+            windows=None,  # type: ignore[arg-type]
             stream_in_real_time=False,
         )
         await rooms.drain(5.0)

@@ -1,0 +1,144 @@
+"""The last two minutes of each conversation, read once however many people look."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
+
+from parola.domain.errors import ParolaError
+from parola.domain.log import Entry
+from parola.domain.transcript import Segment
+from parola.domain.vocabulary import RoomName
+from parola.live.beside import beside
+from parola.live.rooms import Rooms
+from parola.ports import Numbered
+from parola.wire import conversation
+
+WINDOW_MS = 120_000
+"""How old a line may be. Source: the pipeline's web app, "the past 2 minutes"."""
+
+EVERY_S = 10.0
+"""How often a viewer is sent the window at least. Source: the pipeline's own pace."""
+
+MOST = 1000
+"""Lines in a window; two minutes of several quick speakers have a tenth of it."""
+
+
+class Windows:
+    """One reader a room, for as long as somebody looks."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        tasks: asyncio.TaskGroup,
+        *,
+        every_s: float = EVERY_S,
+        window_ms: int = WINDOW_MS,
+    ) -> None:
+        self._rooms = rooms
+        self._tasks = tasks
+        self._every_s = every_s
+        self._window_ms = window_ms
+        self._windows: dict[RoomName, _Window] = {}
+
+    async def follow(self, name: RoomName) -> AsyncGenerator[str]:
+        """Yield the room's window as a message: now, on every new line, and every ten seconds.
+
+        A viewer that is slow to ask for the next one skips those between.
+
+        Raises:
+            StoreFailed: the room's log cannot be read now.
+            ServerFull: too many viewers or rooms.
+        """
+        async with self._rooms.view(name):
+            window = self._windows.get(name)
+            if window is None:
+                window = self._windows[name] = _Window(self._rooms, name, self._window_ms)
+                self._tasks.create_task(self._read(name, window))
+            window.viewers += 1
+            try:
+                await window.ready.wait()
+                while window.failure is None:
+                    changed = window.changed
+                    yield window.message(self._rooms.plugs.now_ms())
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._every_s):
+                            await changed.wait()
+                raise window.failure
+            finally:
+                window.viewers -= 1
+                if not window.viewers:
+                    # The next viewer reads afresh, also when this reader is not gone yet.
+                    window.left.set()
+                    if self._windows.get(name) is window:
+                        del self._windows[name]
+
+    async def _read(self, name: RoomName, window: "_Window") -> None:
+        try:
+            async with beside(window.read()):
+                await window.left.wait()
+        except ParolaError as error:
+            window.fail(error)
+            if self._windows.get(name) is window:
+                del self._windows[name]
+
+
+class _Window:
+    """A room's newest lines, and the message that everybody is sent."""
+
+    def __init__(self, rooms: Rooms, name: RoomName, window_ms: int) -> None:
+        self._rooms = rooms
+        self._name = name
+        self._window_ms = window_ms
+        self._lines: deque[tuple[int, dict[str, Any]]] = deque(maxlen=MOST)
+        self._last_number = 0
+        self._message = ""
+        self.viewers = 0
+        self.left = asyncio.Event()
+        self.ready = asyncio.Event()
+        """Set when the past has been read, or cannot be."""
+        self.changed = asyncio.Event()
+        self.failure: ParolaError | None = None
+
+    async def read(self) -> None:
+        """Take every line, for ever. Subscribe first, then read the past: no gap.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+        plugs = self._rooms.plugs
+        async with plugs.bus.subscribe(self._name) as events:
+            last = await plugs.recorder.last_number(self._name)
+            for entry in await plugs.recorder.read(self._name, max(last - MOST, 0), MOST + 1):
+                self._take(entry)
+            self.ready.set()
+            async for event in events:
+                if isinstance(event, Numbered):
+                    self._take(event.entry)
+
+    def fail(self, error: ParolaError) -> None:
+        """Let every viewer know why nothing more comes."""
+        self.failure = error
+        self.ready.set()
+        self.changed.set()
+
+    def message(self, now_ms: int) -> str:
+        """Return the window; the same string for everybody until it changes."""
+        oldest = now_ms - self._window_ms
+        while self._lines and self._lines[0][0] < oldest:
+            self._lines.popleft()
+            self._message = ""
+        if not self._message:
+            self._message = conversation.told("transcripts", [line for _, line in self._lines])
+        return self._message
+
+    def _take(self, entry: Entry) -> None:
+        if entry.number <= self._last_number:
+            return
+        self._last_number = entry.number
+        if isinstance(entry.body, Segment):
+            self._lines.append((entry.at_ms, conversation.item(entry, entry.body)))
+            self._message = ""
+            waiting, self.changed = self.changed, asyncio.Event()
+            waiting.set()
