@@ -30,6 +30,9 @@ class PowerSwitch:
     async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
         return await self._log.read(room, after, limit)
 
+    async def edits(self, room: str) -> list[Entry]:
+        return await self._log.edits(room)
+
     async def last_number(self, room: str) -> int:
         return await self._log.last_number(room)
 

@@ -134,6 +134,13 @@ class Log(Protocol):
             StoreFailed: the log cannot be read now.
         """
 
+    async def edits(self, room: str) -> list[Entry]:
+        """Return every correction, strike and restore of the room, in order.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+
     async def last_number(self, room: str) -> int:
         """Return the greatest number in the room's log, 0 where it has none.
 

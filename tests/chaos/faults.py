@@ -80,6 +80,10 @@ class Disk:
         await asyncio.sleep(0.001)
         return await self.log.read(room, after, limit)
 
+    async def edits(self, room: str) -> list[Entry]:
+        await asyncio.sleep(0.001)
+        return await self.log.edits(room)
+
     async def last_number(self, room: str) -> int:
         await asyncio.sleep(0.001)
         return await self.log.last_number(room)

@@ -12,7 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Entry, RoomSummary, SessionPast, StateChange
+from parola.domain.log import (
+    Correction,
+    Entry,
+    Restore,
+    RoomSummary,
+    SessionPast,
+    StateChange,
+    Strike,
+)
 from parola.domain.transcript import Segment, Word
 from parola.ports import Log
 from parola.stores.memory import MemoryLog
@@ -164,8 +172,9 @@ bodies = st.builds(
     st.sampled_from(["one", "two"]),
     texts,
 )
+edits = st.builds(Correction, st.just("one"), st.integers(1, 6), st.integers(1, 6), texts, texts)
 entries = st.builds(
-    Entry, st.sampled_from(["a", "b"]), st.integers(1, 6), st.integers(0, 2), bodies
+    Entry, st.sampled_from(["a", "b"]), st.integers(1, 6), st.integers(0, 2), bodies | edits
 )
 
 
@@ -188,6 +197,7 @@ def test_every_log_does_the_same(tmp_path: Path) -> None:
             assert await _outcome(log, batch) == await _outcome(twin, batch)
         assert await log.rooms() == await twin.rooms()
         for room in "a", "b":
+            assert await log.edits(room) == await twin.edits(room)
             assert await log.read(room) == await twin.read(room)
             assert await log.last_number(room) == await twin.last_number(room)
 
@@ -204,6 +214,21 @@ def test_every_log_does_the_same(tmp_path: Path) -> None:
             check()
         finally:
             loop.run(opened.__aexit__(None, None, None))
+
+
+async def test_edits_are_found_among_everything_else(log: Log) -> None:
+    """A room's edits come in order, as they were, and those of other rooms do not."""
+    edits = [
+        Entry("sala", 3, 3, Correction("talk", 1, 1, "ciao!", "Anna")),
+        Entry("sala", 5, 5, Strike("talk", 1, 3)),
+        Entry("sala", 6, 6, Restore("talk", 1, 5, "ciao!", "Bruno")),
+    ]
+    change = Entry("sala", 4, 4, StateChange("language", "talk", "en-US"))
+    await log.append([*_entries(2), edits[0], change, *edits[1:]])
+    await log.append([Entry("altra", 1, 1, Strike("talk", 1, 1))])
+    assert await log.edits("sala") == edits
+    assert await log.edits("nessuna") == []
+    assert await log.read("sala", after=4) == edits[1:]
 
 
 async def test_it_knows_where_a_session_stands(log: Log) -> None:

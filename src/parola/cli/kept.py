@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from parola.domain.captions import WRITERS
+from parola.domain.corrections import Edits
 from parola.domain.errors import NotFound
 from parola.domain.vocabulary import RoomName
 from parola.stores.sqlite import open_sqlite_log_to_read
@@ -37,8 +38,9 @@ async def _copy(
         if not page:
             names = ", ".join(summary.room for summary in await log.rooms()) or "none"
             raise NotFound(f"There is no transcript for {room!r} (rooms that have one: {names}).")
+        edits = Edits(await log.edits(room))
         file.write(writer.begin().encode())
         while page:
-            file.write("".join(map(writer.add, page)).encode())
+            file.write("".join(map(writer.add, edits.read_all(page))).encode())
             page = await log.read(room, page[-1].number, PAGE)
         file.write(writer.end().encode())

@@ -2,8 +2,9 @@
 
 Each format is a writer: `begin` returns the head, `add` takes the log's entries in order and
 returns the text that is ready, `end` returns the rest. So a day's log streams through and is
-never in memory as a whole. `to_srt`, `to_vtt`, `to_txt` and `to_json` do the same for entries
-that can simply be iterated.
+never in memory as a whole. A writer knows nothing of edits: it is given the log as it reads now
+(`parola.domain.corrections.Edits.read_all`). `to_srt`, `to_vtt`, `to_txt` and `to_json` do all of
+that for entries that are at hand.
 
 How segments become cues, and on which clock: `parola.domain.cues`.
 """
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
 from parola.domain.audio import to_seconds
+from parola.domain.corrections import Edits
 from parola.domain.cues import Cue, Cues, Sessions, maker, shown_text
 from parola.domain.log import Entry
 from parola.domain.transcript import Segment
@@ -244,8 +246,9 @@ def to_json(room: str, entries: Iterable[Entry], session: str | None = None) -> 
 
 
 def _written(writer: Writer, entries: Iterable[Entry]) -> Iterator[str]:
+    log = list(entries)
     yield writer.begin()
-    yield from map(writer.add, entries)
+    yield from map(writer.add, Edits(log).read_all(log))
     yield writer.end()
 
 

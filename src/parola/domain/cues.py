@@ -18,7 +18,7 @@ from itertools import accumulate
 from unicodedata import combining
 
 from parola.domain.audio import RATE_HZ
-from parola.domain.log import Entry, StateChange, Withheld
+from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment
 
 LINE_CHARACTERS = 37
@@ -115,7 +115,7 @@ class Sessions:
                 self.started_ms.setdefault(body.session, entry.at_ms)
                 self.languages.setdefault(body.session, body.value)
             return None
-        if isinstance(body, Withheld):
+        if not isinstance(body, Segment):
             return None
         if self._only not in {None, body.session} or not shown_text(body.text):
             return None

@@ -8,6 +8,7 @@ ParolaError
 │   ├── BadMessage          bad_message
 │   ├── TooLarge            too_large
 │   └── NotFound            not_found
+├── EditConflict            edit_conflict: somebody else has changed the line meanwhile
 ├── RoomBusy                room_busy: somebody else is speaking into the room
 ├── ServerFull              server_full: as much is going on here as may; come back later
 ├── NoEngine                no_engine: no recogniser here knows the language
@@ -73,6 +74,12 @@ class NotFound(BadInput):
     """A room, file or engine that is not there."""
 
     code = "not_found"
+
+
+class EditConflict(ParolaError):  # noqa: N818 - said of the line, as in the protocol
+    """Somebody else has changed the line meanwhile; nothing was overwritten."""
+
+    code = "edit_conflict"
 
 
 class RoomBusy(ParolaError):  # noqa: N818 - said of the room, as in the protocol

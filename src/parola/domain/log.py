@@ -43,7 +43,48 @@ class Withheld:
     engine: str = ""
 
 
-Body = Segment | StateChange | Withheld
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A person's words for a final's; the final itself stays in the log as it was heard."""
+
+    session: str
+    of: int
+    """The final's number in the room's log."""
+
+    made_on: int
+    """What the editor had seen: the number of the final's newest edit, its own without one."""
+
+    text: str
+    by: str = ""
+    """Who did it, as far as that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """Takes a final from everybody's screen and out of every file."""
+
+    session: str
+    of: int
+    made_on: int
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Brings a struck final back."""
+
+    session: str
+    of: int
+    made_on: int
+    text: str
+    """What it says again; for viewers who came while it was struck."""
+
+    by: str = ""
+
+
+Edit = Correction | Strike | Restore
+
+Body = Segment | StateChange | Withheld | Edit
 
 
 @dataclass(frozen=True, slots=True)

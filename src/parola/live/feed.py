@@ -4,12 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from parola.domain.captions import utc_iso
+from parola.domain.corrections import Edits
 from parola.domain.errors import ParolaError
-from parola.domain.log import Entry, StateChange, Withheld
+from parola.domain.log import Edit, Entry, Withheld
 from parola.domain.transcript import Segment
 from parola.ports import Numbered, Partial, RoomEvent, RoomState
 from parola.wire import messages
@@ -38,13 +39,18 @@ connection that died without a word."""
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A log entry, encoded once for everybody."""
+    """A log entry, encoded once for everybody; anew when somebody edits it."""
 
-    number: int
-    at_ms: int
+    entry: Entry
     frame: str
     is_text: bool
-    """False for state changes, which only viewers that asked (v=1) can read."""
+    """False for what only viewers that asked (v=1) can read: state changes, edits, gaps of struck
+    lines."""
+
+    @property
+    def number(self) -> int:
+        """Its number in the log."""
+        return self.entry.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,9 @@ class Past(Protocol):
     async def last_number(self, room: str) -> int:
         """Return the greatest number, 0 where there is none."""
 
+    async def edits(self, room: str) -> list[Entry]:
+        """Return every edit, in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -78,12 +87,19 @@ class View:
     """States and changes too, not only text (v=1)."""
 
 
-def line(entry: Entry) -> Line | None:
-    """Return the entry as a ready frame; None for what no viewer is shown."""
+def line(entry: Entry, edits: Edits) -> Line | None:
+    """Return the entry as a ready frame; None for what no viewer is shown.
+
+    Who comes now gets a final as it reads now; of its edits, for who was here, only the newest.
+    """
     if isinstance(entry.body, Withheld):
         return None
-    is_text = not isinstance(entry.body, StateChange)
-    return Line(entry.number, entry.at_ms, messages.entry_message(entry), is_text)
+    if isinstance(entry.body, Edit):
+        frame = messages.entry_message(entry)
+        return Line(entry, frame, is_text=False) if edits.counts(entry) else None
+    if (now := edits.read(entry)) is None:
+        return Line(entry, messages.struck_message(entry), is_text=False)
+    return Line(entry, messages.entry_message(now), is_text=isinstance(now.body, Segment))
 
 
 class Feed:
@@ -96,6 +112,7 @@ class Feed:
         self._room = room
         self._log = log
         self._lines: deque[Line] = deque(maxlen=WINDOW)
+        self._edits = Edits()
         self._last_number = 0
         self._loaded_number = 0
         self._partial: Segment | None = None
@@ -114,6 +131,11 @@ class Feed:
         self.last_at_ms = 0
 
     @property
+    def edits(self) -> Edits:
+        """How the room's finals read for its viewers."""
+        return self._edits
+
+    @property
     def last_number(self) -> int:
         """The greatest log number seen."""
         return self._last_number
@@ -125,6 +147,7 @@ class Feed:
             StoreFailed: the log cannot be read now.
         """
         last = await self._log.last_number(self._room)
+        self._edits = Edits(await self._log.edits(self._room))
         for entry in await self._log.read(self._room, max(last - WINDOW, 0), WINDOW + 1):
             self._append(entry)
         self._loaded_number = self._last_number
@@ -147,7 +170,9 @@ class Feed:
             return
         self._last_number = entry.number
         self.last_at_ms = entry.at_ms
-        if ready := line(entry):
+        if isinstance(entry.body, Edit) and self._edits.add(entry):
+            self._renew(entry.body.of)
+        if ready := line(entry, self._edits):
             self._lines.append(ready)
         final = entry.body
         if (
@@ -158,6 +183,14 @@ class Feed:
             # The final stands for the partial: nobody needs that one any more.
             self._partial = None
             self._partial_version += 1
+
+    def _renew(self, number: int) -> None:
+        """Write a final anew that somebody has edited, and forget its older edits."""
+        for place, old in enumerate(self._lines):
+            edit = old.entry.body
+            if old.number == number or (isinstance(edit, Edit) and edit.of == number):
+                # An edit that counts no more keeps its place, so that the window has no gap.
+                self._lines[place] = line(old.entry, self._edits) or replace(old, frame="")
 
     def _wake(self) -> None:
         waiting, self._changed = self._changed, asyncio.Event()
@@ -190,7 +223,7 @@ class Feed:
                 yield Frame(self._state_frame(at))
             async for missed in self._after(cursor):
                 cursor = missed.number
-                if missed.is_text or view.extras:
+                if missed.frame and (missed.is_text or view.extras):
                     yield Frame(missed.frame, missed.number)
             if view.partials and partial_seen != self._partial_version:
                 partial_seen = self._partial_version
@@ -211,7 +244,7 @@ class Feed:
 
     def _newcomer(self, now_ms: int) -> int:
         """Return the number after which a viewer without one starts."""
-        recent = [line for line in self._lines if line.at_ms >= now_ms - REPLAY_MS][-REPLAY:]
+        recent = [line for line in self._lines if line.entry.at_ms >= now_ms - REPLAY_MS][-REPLAY:]
         return recent[0].number - 1 if recent else self._last_number
 
     async def _after(self, cursor: int) -> AsyncIterator[Line]:
@@ -221,7 +254,7 @@ class Feed:
                 break
             for entry in page:
                 cursor = entry.number
-                if shown := line(entry):
+                if shown := line(entry, self._edits):
                     yield shown
         for ready in tuple(self._lines):
             if ready.number > cursor:

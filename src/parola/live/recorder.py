@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import BEGIN_AND_END, Body, Entry, SessionPast, StateChange
+from parola.domain.log import BEGIN_AND_END, Body, Edit, Entry, SessionPast, StateChange
 from parola.domain.transcript import Segment
 from parola.ports import Log
 
@@ -176,6 +176,17 @@ class Recorder:
         newest = found[-1].number if found else after
         found += [entry for entry in waiting if entry.number > newest]
         return found[:limit]
+
+    async def edits(self, room: str) -> list[Entry]:
+        """Return edits as `Log.edits` does, with those that are not saved yet.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+        waiting = [e for e, _ in self._queue if e.room == room and isinstance(e.body, Edit)]
+        found = await self._log.edits(room)
+        newest = found[-1].number if found else 0
+        return found + [entry for entry in waiting if entry.number > newest]
 
     async def last_number(self, room: str) -> int:
         """Return the greatest number given or in the log, 0 where there is none.

@@ -9,9 +9,18 @@ from decimal import Decimal
 
 from parola.audio.gate import Gate
 from parola.domain.audio import RATE_HZ
-from parola.domain.errors import EngineFailed, NoEngine, ParolaError, RoomBusy, ServerFull, Stopping
+from parola.domain.corrections import Edits
+from parola.domain.errors import (
+    EditConflict,
+    EngineFailed,
+    NoEngine,
+    ParolaError,
+    RoomBusy,
+    ServerFull,
+    Stopping,
+)
 from parola.domain.key_phrases import with_names
-from parola.domain.log import SessionPast, StateChange, Withheld
+from parola.domain.log import Edit, SessionPast, StateChange, Withheld
 from parola.domain.room_settings import RoomSettings, checked
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomName
@@ -100,6 +109,8 @@ class Room:
     def __init__(self, name: RoomName, plugs: Plugs) -> None:
         self.name = name
         self.feed = Feed(name, plugs.recorder)
+        self.edits = Edits()
+        """As they are numbered here, before viewers hear of them."""
         self.settings = RoomSettings()
         self.session: Session | None = None
         """The newest one that speaks."""
@@ -173,6 +184,21 @@ class Room:
     async def change(self, change: StateChange) -> Saving:
         """Log and publish that something about the room changed."""
         saving = self._plugs.recorder.submit(self.name, change, self._plugs.now_ms())
+        await self._publish_saved(saving)
+        return saving
+
+    async def edit(self, edit: Edit) -> Saving:
+        """Log and publish an edit of a final.
+
+        Raises:
+            EditConflict: it was made on another version than the newest; nothing was changed.
+            StoreFailed: as many entries wait to be saved as may.
+        """
+        # From the look at the version to the new one nobody else has a turn.
+        if edit.made_on != self.edits.standing(edit.of).version:
+            raise EditConflict("Somebody else has changed this line meanwhile; look at it again.")
+        saving = self._plugs.recorder.submit(self.name, edit, self._plugs.now_ms())
+        self.edits.add(saving.entry)
         await self._publish_saved(saving)
         return saving
 
@@ -287,6 +313,7 @@ class Rooms:
             try:
                 await self.plugs.recorder.open_room(room.name)
                 await room.feed.load()
+                room.edits = room.feed.edits.copy()
                 room.settings = await self.plugs.book.read(room.name)
             except ParolaError as error:
                 room.feed.failure = error

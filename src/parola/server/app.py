@@ -9,7 +9,15 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from parola.domain.errors import ParolaError
-from parola.server import conversations, http, metrics, predecessors, room_settings, sockets
+from parola.server import (
+    conversations,
+    http,
+    metrics,
+    operate,
+    predecessors,
+    room_settings,
+    sockets,
+)
 from parola.server.deps import Services, http_status
 from parola.server.pages import add_pages
 
@@ -43,6 +51,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(SafeHeaders)
     app.include_router(http.router)
     app.include_router(room_settings.router)
+    app.include_router(operate.router)
     app.include_router(metrics.router)
     app.include_router(sockets.router)
     app.include_router(predecessors.router)

@@ -55,6 +55,7 @@ HTTP_STATUS: dict[type[errors.ParolaError], int] = {
     errors.NotFound: 404,
     errors.BadAudio: 415,
     errors.BadInput: 400,
+    errors.EditConflict: 409,
     errors.RoomBusy: 409,
     errors.ServerFull: 503,
     errors.NoEngine: 422,

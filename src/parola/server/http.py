@@ -13,6 +13,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from parola.domain import captions
 from parola.domain.audio import to_seconds
+from parola.domain.corrections import Edits
 from parola.domain.errors import NotFound, TooLarge
 from parola.domain.log import Entry, RoomSummary, Withheld
 from parola.domain.vocabulary import RoomName, language_tag, room_name
@@ -276,8 +277,9 @@ async def _written(
 ) -> AsyncIterator[str]:
     """Yield the file page by page: a long day's log is never in memory as a whole."""
     yield writer.begin()
+    edits = Edits(await running.rooms.plugs.recorder.edits(room))
     page = first
     while page:
-        yield "".join(map(writer.add, page))
+        yield "".join(map(writer.add, edits.read_all(page)))
         page = await running.rooms.plugs.log.read(room, page[-1].number, PAGE)
     yield writer.end()

@@ -21,25 +21,27 @@ MAX_BODY = 2**20
 Running = Annotated[Services, Depends(services)]
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
+    """What a request may hold, and nothing else."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class TermsForm(_Form):
+class TermsForm(Form):
     """The talk's own words."""
 
     phrases: list[str] = Field(default=[], description="Names and terms, the most important first.")
     text: str = Field(default="", description="Running text: title, abstract, slides.")
 
 
-class ReplacementForm(_Form):
+class ReplacementForm(Form):
     """One rule: what was heard becomes what is shown."""
 
     heard: str = Field(description="One or more words, in any case.")
     shown: str = Field(description="One or more words.")
 
 
-class SettingsForm(_Form):
+class SettingsForm(Form):
     """Everything that is set for a room; what is left out is set to its default."""
 
     language: str | None = Field(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import BEGIN_AND_END, Entry, RoomSummary, SessionPast, StateChange
+from parola.domain.log import BEGIN_AND_END, Edit, Entry, RoomSummary, SessionPast, StateChange
 from parola.domain.room_settings import RoomSettings
 from parola.domain.transcript import Segment
 
@@ -41,6 +41,11 @@ class MemoryLog:
         self._fail_if_told()
         log = self._rooms.get(room, {})
         return [log[number] for number in sorted(log) if number > after][: max(limit, 0)]
+
+    async def edits(self, room: str) -> list[Entry]:
+        """Walk through the whole room: a test's logs are short."""
+        log = await self.read(room, limit=10**9)
+        return [entry for entry in log if isinstance(entry.body, Edit)]
 
     async def last_number(self, room: str) -> int:
         """Look at every number: a test's logs are short."""

@@ -16,10 +16,13 @@ from parola.domain.errors import StoreFailed
 from parola.domain.log import (
     BEGIN_AND_END,
     Body,
+    Correction,
     Entry,
+    Restore,
     RoomSummary,
     SessionPast,
     StateChange,
+    Strike,
     Withheld,
 )
 from parola.domain.transcript import Segment, Word
@@ -30,7 +33,19 @@ _KINDS: dict[type[Body], str] = {
     Segment: "segment",
     StateChange: "state",
     Withheld: "withheld",
+    Correction: "correction",
+    Strike: "strike",
+    Restore: "restore",
 }
+
+_PLAIN: dict[str, type[StateChange | Withheld | Correction | Strike | Restore]] = {
+    "state": StateChange,
+    "withheld": Withheld,
+    "correction": Correction,
+    "strike": Strike,
+    "restore": Restore,
+}
+"""The kinds whose fields are all of JSON's own types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,16 @@ class SqliteLog:
             lambda db: [
                 _entry(room, *row) for row in db.execute(query, (room, after, max(limit, 0)))
             ]
+        )
+
+    async def edits(self, room: str) -> list[Entry]:
+        """Looks into an index of its own: what a room costs is what was edited in it."""
+        query = """
+            SELECT number, at_ms, kind, body FROM entries
+            WHERE room = ? AND kind IN ('correction', 'strike', 'restore') ORDER BY number
+        """
+        return await self._reader.run(
+            lambda db: [_entry(room, *row) for row in db.execute(query, (room,))]
         )
 
     async def last_number(self, room: str) -> int:
@@ -206,10 +231,8 @@ def decode(kind: str, text: str) -> Body:
         ValueError, TypeError, KeyError: this is nothing that `encode` wrote.
     """
     fields = json.loads(text)
-    if kind == "state":
-        return StateChange(**fields)
-    if kind == "withheld":
-        return Withheld(**fields)
+    if kind in _PLAIN:
+        return _PLAIN[kind](**fields)
     words = tuple(Word(**word) for word in fields.pop("words"))
     return Segment(words=words, **fields)
 

@@ -42,6 +42,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("CREATE TABLE room_settings (room TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",),
     # Finds where a session stands without reading the whole room.
     ("CREATE INDEX changes ON entries (room, session, number) WHERE kind = 'state'",),
+    # Finds a room's edits likewise.
+    (
+        """
+        CREATE INDEX edits ON entries (room, number)
+        WHERE kind IN ('correction', 'strike', 'restore')
+        """,
+    ),
 )
 """What brings a file from schema version n (`PRAGMA user_version`) to n + 1. Only ever add."""
 

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from parola.domain.audio import RATE_HZ
 from parola.domain.captions import segment_fields, utc_iso
 from parola.domain.errors import BadMessage, ParolaError
-from parola.domain.log import Entry, StateChange, Withheld
+from parola.domain.log import Edit, Entry, StateChange, Strike, Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
 from parola.wire.engine_options import from_json
@@ -37,7 +37,35 @@ def entry_message(entry: Entry) -> str:
         )
     if isinstance(entry.body, Withheld):
         raise TypeError("what is withheld is never sent to a viewer")
+    if isinstance(entry.body, Edit):
+        return _edit_message(entry, entry.body)
     return _segment_message(entry.room, entry.body, entry.number, utc_iso(entry.at_ms))
+
+
+def struck_message(entry: Entry) -> str:
+    """Return the frame that keeps a struck final's place, for viewers that ask for edits."""
+    if not isinstance(entry.body, Segment):
+        raise TypeError("only finals are struck")
+    gap = replace(entry.body, text="", words=(), heard="")
+    fields = segment_fields(gap, entry.number, utc_iso(entry.at_ms))
+    return _json(
+        {"type": "segment", "room": entry.room, "is_partial": False, **fields, "struck": True}
+    )
+
+
+def _edit_message(entry: Entry, edit: Edit) -> str:
+    """Return the frame of an edit; who made it is not for the audience."""
+    return _json(
+        {
+            "type": type(edit).__name__.lower(),
+            "room": entry.room,
+            "of": edit.of,
+            **({} if isinstance(edit, Strike) else {"text": edit.text}),
+            "session": edit.session,
+            "seq": entry.number,
+            "at": utc_iso(entry.at_ms),
+        }
+    )
 
 
 def partial_message(room: str, segment: Segment) -> str:

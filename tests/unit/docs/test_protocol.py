@@ -15,12 +15,21 @@ from parola.client.source_messages import (
 )
 from parola.domain import errors
 from parola.domain.captions import utc_iso
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Correction, Entry, Restore, StateChange, Strike
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
 from parola.engines.amazon import AmazonEngine
 from parola.ports import StreamRequest
-from parola.server import conversations, http, metrics, pages, predecessors, room_settings, sockets
+from parola.server import (
+    conversations,
+    http,
+    metrics,
+    operate,
+    pages,
+    predecessors,
+    room_settings,
+    sockets,
+)
 from parola.server.app import create_app
 from parola.server.deps import Services, close_code, http_status
 from parola.wire import messages
@@ -52,6 +61,14 @@ def test_examples_for_viewers_are_what_the_server_writes() -> None:
         messages.entry_message(Entry("main", 2, AT_MS + 2000, FINAL)),
         messages.partial_message("main", PARTIAL),
         messages.entry_message(started),
+        messages.entry_message(
+            Entry("main", 3, AT_MS + 9000, Correction(SESSION, 2, 2, "Good morning!", "Anna"))
+        ),
+        messages.entry_message(Entry("main", 4, AT_MS + 10_000, Strike(SESSION, 2, 3, "Anna"))),
+        messages.entry_message(
+            Entry("main", 5, AT_MS + 11_000, Restore(SESSION, 2, 4, "Good morning!", "Anna"))
+        ),
+        messages.struck_message(Entry("main", 2, AT_MS + 2000, FINAL)),
         messages.state_message(
             "main", "listening", "", "en-US", "pocketsphinx", 10, at=utc_iso(AT_MS)
         ),
@@ -147,6 +164,7 @@ def test_endpoints_are_described() -> None:
         pages.router,
         http.router,
         room_settings.router,
+        operate.router,
         metrics.router,
         sockets.router,
         predecessors.router,

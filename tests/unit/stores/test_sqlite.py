@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Body, Entry, StateChange, Withheld
+from parola.domain.log import Body, Correction, Entry, Restore, StateChange, Strike, Withheld
 from parola.domain.transcript import Segment, Word
 from parola.stores.sqlite import decode, encode, open_sqlite_log
 from parola.stores.sqlite_file import LOG_FILE, MIGRATIONS
@@ -233,10 +233,13 @@ numbers = st.integers()
     )
     | st.builds(StateChange)
     | st.builds(Withheld, strength=st.floats(0, 1e6))
+    | st.builds(Correction)
+    | st.builds(Strike)
+    | st.builds(Restore)
 )
 def test_bodies_survive_the_file(body: Body) -> None:
     """Every field of every body comes back from its JSON, which is always the same ASCII."""
-    kind = {Segment: "segment", StateChange: "state", Withheld: "withheld"}[type(body)]
+    kind = "state" if isinstance(body, StateChange) else type(body).__name__.lower()
     text = encode(body)
     assert text.isascii()
     assert decode(kind, text) == body
