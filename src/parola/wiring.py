@@ -37,6 +37,7 @@ from parola.live.windows import Windows
 from parola.ports import Engine, Log
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
+from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.server.uploads import Uploads
 from parola.stores.sqlite import open_sqlite
 
@@ -322,8 +323,8 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
         async with open_services(settings) as services:
             config = uvicorn.Config(
                 create_app(services),
-                http="h11",
-                ws="websockets-sansio",
+                http=ViewerHttp,
+                ws=ViewerWebSocket,
                 ws_max_size=MAX_FRAME_BYTES,
                 # Compression makes a delivery cost 2.6 times as much (1,000 viewers on loopback).
                 ws_per_message_deflate=False,

@@ -11,6 +11,7 @@ ParolaError
 ├── EditConflict            edit_conflict: somebody else has changed the line meanwhile
 ├── RoomBusy                room_busy: somebody else is speaking into the room
 ├── ServerFull              server_full: as much is going on here as may; come back later
+├── TooSlow                 too_slow: a viewer took nothing for a while; come back later
 ├── NoEngine                no_engine: no recogniser here knows the language
 ├── EngineFailed            engine_failed: a recogniser broke; a new stream may work
 ├── StoreFailed             store_failed: a log cannot be written or read now
@@ -92,6 +93,12 @@ class ServerFull(ParolaError):  # noqa: N818 - said of the server, as in the pro
     """As many sessions, rooms or viewers as the limits allow; the message names the limit."""
 
     code = "server_full"
+
+
+class TooSlow(ParolaError):  # noqa: N818 - said of the viewer
+    """A viewer took nothing for so long that waiting for it is pointless."""
+
+    code = "too_slow"
 
 
 class NoEngine(ParolaError):  # noqa: N818 - said of the server, as in the protocol

@@ -2,31 +2,36 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol
+from itertools import takewhile
 
 from parola.domain.captions import utc_iso
 from parola.domain.corrections import Edits
 from parola.domain.errors import ParolaError
-from parola.domain.log import Edit, Entry, Withheld
+from parola.domain.log import Edit, Entry
 from parola.domain.transcript import Segment
+from parola.live.archive import Archive, Line, Past, line
 from parola.ports import Numbered, Partial, RoomEvent, RoomState
 from parola.wire import messages
 
 WINDOW = 500
 """Entries kept ready as frames; viewers further behind read the log."""
 
-PAGE = 200
-"""Entries read from the log at once for a viewer who is far behind."""
+BATCH = 32
+"""Numbers that a viewer who is behind is given at once. Batches end at multiples of it, so that
+viewers who missed different finals soon ask for the same ones."""
+
+RETURNS_PER_S = 500
+"""How fast a room's viewers should come back after a break. Source: a join costs 0.25 to 0.5 ms of
+CPU (docs/scale.md), so this leaves three quarters of a core to the talk."""
 
 REPLAY = 100
 """Entries a viewer without a number gets."""
 
 REPLAY_MS = 12 * 3600 * 1000
 """How old they may be: yesterday's talk is not today's screen."""
-
 
 UNSAVED = 500
 """How many numbers beyond the log's a viewer may have seen, before a crash while the disk was full:
@@ -38,41 +43,12 @@ connection that died without a word."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A log entry, encoded once for everybody; anew when somebody edits it."""
-
-    entry: Entry
-    frame: str
-    is_text: bool
-    """False for what only viewers that asked (v=1) can read: state changes, edits, gaps of struck
-    lines."""
-
-    @property
-    def number(self) -> int:
-        """Its number in the log."""
-        return self.entry.number
-
-
-@dataclass(frozen=True, slots=True)
 class Frame:
     """What one viewer is sent at once."""
 
     text: str
     number: int | None = None
     """In the room's log; None for guesses and states."""
-
-
-class Past(Protocol):
-    """Where a room's entries can be read, the ones that are not saved yet among them."""
-
-    async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
-        """Return up to `limit` entries with numbers greater than `after`, in order."""
-
-    async def last_number(self, room: str) -> int:
-        """Return the greatest number, 0 where there is none."""
-
-    async def edits(self, room: str) -> list[Entry]:
-        """Return every edit, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +63,29 @@ class View:
     """States and changes too, not only text (v=1)."""
 
 
-def line(entry: Entry, edits: Edits) -> Line | None:
-    """Return the entry as a ready frame; None for what no viewer is shown.
+@dataclass(slots=True)
+class Place:
+    """How far a viewer has read; all that is kept of one, however slow it is."""
 
-    Who comes now gets a final as it reads now; of its edits, for who was here, only the newest.
-    """
-    if isinstance(entry.body, Withheld):
-        return None
-    if isinstance(entry.body, Edit):
-        frame = messages.entry_message(entry)
-        return Line(entry, frame, is_text=False) if edits.counts(entry) else None
-    if (now := edits.read(entry)) is None:
-        return Line(entry, messages.struck_message(entry), is_text=False)
-    return Line(entry, messages.entry_message(now), is_text=isinstance(now.body, Segment))
+    number: int
+    """In the room's log."""
+
+    partial: int = -1
+    state: int = -1
+    """Versions of what is not logged: what was passed by counts as read."""
 
 
 class Feed:
     """A window of finals, the newest partial and the state; and everybody who waits for more.
 
-    `follow` is its one task; viewers iterate over `watch`.
+    Viewers iterate over `follow`, each at its own pace. Or they listen: `listeners` are called
+    at each change and take `news` at once, one for many viewers (parola.server.fanout).
     """
 
     def __init__(self, room: str, log: Past) -> None:
         self._room = room
         self._log = log
+        self._archive = Archive(room, log)
         self._lines: deque[Line] = deque(maxlen=WINDOW)
         self._edits = Edits()
         self._last_number = 0
@@ -123,11 +98,15 @@ class Feed:
         self.engine = ""
         self._state_version = 0
         self._changed = asyncio.Event()
+        self.listeners: dict[object, Callable[[], None]] = {}
+        """Called after each change, in the same step; they neither wait nor raise."""
         self.ready = asyncio.Event()
         """Set once the past has been read."""
         self.failure: ParolaError | None = None
         """Why the past could not be read."""
         self.viewers = 0
+        self.edited = 0
+        """How often entries that viewers may have were edited."""
         self.last_at_ms = 0
 
     @property
@@ -186,6 +165,8 @@ class Feed:
 
     def _renew(self, number: int) -> None:
         """Write a final anew that somebody has edited, and forget its older edits."""
+        self._archive.forget()
+        self.edited += 1
         for place, old in enumerate(self._lines):
             edit = old.entry.body
             if old.number == number or (isinstance(edit, Edit) and edit.of == number):
@@ -195,6 +176,8 @@ class Feed:
     def _wake(self) -> None:
         waiting, self._changed = self._changed, asyncio.Event()
         waiting.set()
+        for listener in tuple(self.listeners.values()):
+            listener()
 
     async def watch(self, view: View, now_ms: int) -> AsyncGenerator[str]:
         """Yield a viewer's frames as text, see `follow`."""
@@ -210,27 +193,103 @@ class Feed:
         Raises:
             StoreFailed: what it missed cannot be read from the log now.
         """
+        place = self.begin(view, now_ms)
+        greeting = self.greeting(view, place, now_ms)
+        if greeting:
+            yield greeting
+        while True:
+            changed = self._changed
+            for frame in self.state_news(view, place):
+                yield frame
+            while lines := await self.more(place):
+                for missed in lines:
+                    place.number = missed.number
+                    if missed.is_for(extras=view.extras):
+                        yield Frame(missed.frame, missed.number)
+            for frame in self.guess_news(view, place):
+                yield frame
+            if changed is self._changed and not await _within(BEAT_S, changed) and view.extras:
+                yield self.beat()
+
+    def begin(self, view: View, now_ms: int) -> Place:
+        """Return where a viewer starts to read."""
         cursor = view.after
         if cursor is None or self._is_foreign(cursor):
             cursor = self._newcomer(now_ms)
-        partial_seen = state_seen = -1
-        while True:
-            changed = self._changed
-            if view.extras and state_seen != self._state_version:
-                # The viewer learns the server's clock, and so how old each final is.
-                at = utc_iso(now_ms) if state_seen < 0 else None
-                state_seen = self._state_version
-                yield Frame(self._state_frame(at))
-            async for missed in self._after(cursor):
-                cursor = missed.number
-                if missed.frame and (missed.is_text or view.extras):
-                    yield Frame(missed.frame, missed.number)
-            if view.partials and partial_seen != self._partial_version:
-                partial_seen = self._partial_version
-                if self._partial is not None:
-                    yield Frame(self._partial_frame)
-            if changed is self._changed and not await _within(BEAT_S, changed) and view.extras:
-                yield Frame(self._state_frame())
+        return Place(cursor)
+
+    def greeting(self, view: View, place: Place, now_ms: int) -> Frame | None:
+        """Return the first state, from which a viewer learns the server's clock."""
+        place.state = self._state_version
+        return Frame(self._state_frame(utc_iso(now_ms))) if view.extras else None
+
+    async def more(self, place: Place) -> list[Line]:
+        """Return the next entries that a viewer lacks, up to the end of a batch.
+
+        The caller moves the place. Nothing is awaited where the window has all; an empty list
+        says that the viewer has every entry.
+
+        Raises:
+            StoreFailed: they cannot be read from the log now.
+        """
+        number = place.number
+        while self._lines and number < self._lines[0].number - 1:
+            page, end = await self._archive.page(number, self._last_number, self._edits)
+            if page:
+                return _batch(page)
+            number = min(end, self._lines[0].number - 1)
+        return _batch(self._newer(number))
+
+    def news(self, view: View, place: Place) -> list[Frame]:
+        """Return all that a viewer lacks who has read as far as the window, and move its place."""
+        frames = self.state_news(view, place)
+        for missed in self._newer(place.number):
+            place.number = missed.number
+            if missed.is_for(extras=view.extras):
+                frames.append(Frame(missed.frame, missed.number))
+        return frames + self.guess_news(view, place)
+
+    def state_news(self, view: View, place: Place) -> list[Frame]:
+        """Return the state, where the viewer asked for it and has an older one."""
+        if place.state == self._state_version:
+            return []
+        place.state = self._state_version
+        return [self.beat()] if view.extras else []
+
+    def guess_news(self, view: View, place: Place) -> list[Frame]:
+        """Return the newest guess, where the viewer asked for guesses and has an older one."""
+        if place.partial == self._partial_version:
+            return []
+        place.partial = self._partial_version
+        return [Frame(self._partial_frame)] if view.partials and self._partial else []
+
+    def is_read_to_the_end(self, place: Place) -> bool:
+        """Return whether a viewer has exactly what there is: no less, and no number beyond."""
+        last_line = self._lines[-1].number if self._lines else 0
+        return (
+            last_line <= place.number <= self._last_number
+            and place.partial == self._partial_version
+            and place.state == self._state_version
+        )
+
+    async def change(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()
+
+    def beat(self) -> Frame:
+        """Return the state as it is, for viewers who have heard nothing for `BEAT_S`."""
+        return Frame(self._state_frame())
+
+    @property
+    def return_within_s(self) -> float:
+        """Over how long its viewers should spread their return after a break."""
+        return round(self.viewers / RETURNS_PER_S, 3)
+
+    def _newer(self, number: int) -> list[Line]:
+        """Return the window's lines after a number; mostly one, so it is looked for at the end."""
+        found = list(takewhile(lambda line: line.number > number, reversed(self._lines)))
+        found.reverse()
+        return found
 
     def _is_foreign(self, cursor: int) -> bool:
         """Return whether a number comes from another log: that viewer is a newcomer here.
@@ -247,19 +306,6 @@ class Feed:
         recent = [line for line in self._lines if line.entry.at_ms >= now_ms - REPLAY_MS][-REPLAY:]
         return recent[0].number - 1 if recent else self._last_number
 
-    async def _after(self, cursor: int) -> AsyncIterator[Line]:
-        while self._lines and cursor < self._lines[0].number - 1:
-            page = await self._log.read(self._room, cursor, PAGE)
-            if not page:
-                break
-            for entry in page:
-                cursor = entry.number
-                if shown := line(entry, self._edits):
-                    yield shown
-        for ready in tuple(self._lines):
-            if ready.number > cursor:
-                yield ready
-
     def _state_frame(self, at: str | None = None) -> str:
         state, detail = self.state.state, self.state.detail
         return messages.state_message(
@@ -268,10 +314,15 @@ class Feed:
             detail,
             self.language,
             self.engine,
-            BEAT_S,
+            messages.Pace(BEAT_S, self.return_within_s),
             [(alarm.kind, alarm.detail) for alarm in self.state.alarms],
             at,
         )
+
+
+def _batch(lines: list[Line]) -> list[Line]:
+    end = (lines[0].number // BATCH + 1) * BATCH if lines else 0
+    return [line for line in lines if line.number <= end]
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

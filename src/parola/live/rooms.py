@@ -65,7 +65,7 @@ class Limits:
 
     sessions: int = 32
     rooms: int = 1000
-    viewers_per_room: int = 5000
+    viewers_per_room: int = 10_000
     linger_s: float = LINGER_S
     """How long a talk waits for a source that has lost its connection."""
 

@@ -19,6 +19,7 @@ from parola.server import (
     sockets,
 )
 from parola.server.deps import Services, http_status
+from parola.server.fanout import Fanout
 from parola.server.pages import add_pages
 
 POLICY = (
@@ -46,6 +47,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
+    app.state.fanout = Fanout()
     app.add_exception_handler(ParolaError, _answer_error)
     app.add_exception_handler(ClientDisconnect, _let_go)
     app.add_middleware(SafeHeaders)

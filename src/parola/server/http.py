@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -24,6 +23,7 @@ from parola.live.rooms import Room, lag_s
 from parola.live.session import SessionPlan
 from parola.live.textscreen import LINES
 from parola.server.deps import Services, services
+from parola.server.viewers import EventStream
 from parola.wire.engine_options import from_query
 
 router = APIRouter()
@@ -135,19 +135,7 @@ async def events(
     name = room_name(room)
     known = int(last_event_id) if last_event_id.isdecimal() else after
     view = View(known, partials=partial, extras=v >= 1)
-    return StreamingResponse(
-        _events(running, name, view),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store"},
-    )
-
-
-async def _events(running: Services, room: RoomName, view: View) -> AsyncIterator[str]:
-    """Yield one event a frame. Source: WHATWG HTML, section 9.2.5 (fields `id` and `data`)."""
-    async with aclosing(running.rooms.follow(room, view)) as frames:
-        async for frame in frames:
-            number = "" if frame.number is None else f"id: {frame.number}\n"
-            yield f"{number}data: {frame.text}\n\n"
+    return EventStream(running.rooms, name, view)
 
 
 @router.get("/api/rooms/{room}/transcript.{form}", tags=["transcripts"])

@@ -16,6 +16,7 @@ from parola.live.rooms import Room, Rooms
 from parola.live.session import Session, SessionPlan, acknowledgements
 from parola.live.troubles import troubles
 from parola.server.deps import Services, close_code, services
+from parola.server.viewers import show_on_socket
 from parola.wire import messages
 from parola.wire.engine_options import from_query
 
@@ -66,20 +67,9 @@ async def transcript(
         return
     await socket.accept()
     try:
-        async with beside(_send_all(socket, running.rooms, name, view)):
-            async for _ in incoming(socket):
-                pass  # viewers have nothing to say
+        await show_on_socket(socket, running.rooms, name, view)
     except ParolaError as error:
         await close(socket, error)
-
-
-async def _send_all(socket: WebSocket, rooms: Rooms, name: RoomName, view: View) -> None:
-    async with aclosing(rooms.watch(name, view)) as frames:
-        async for frame in frames:
-            try:
-                await socket.send_text(frame)
-            except (WebSocketDisconnect, RuntimeError):
-                return  # the viewer has gone; the reading side ends the rest
 
 
 @router.websocket("/ws/audio/{room}")

@@ -73,20 +73,31 @@ def partial_message(room: str, segment: Segment) -> str:
     return _segment_message(room, segment, None, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a server promises its viewers, and asks of them."""
+
+    beat_s: float
+    """Some frame comes at least this often."""
+
+    retry_s: float
+    """A viewer that loses its connection waits a random part of this before it comes back, so
+    that a hall does not come back as one."""
+
+
 def state_message(
     room: str,
     state: str,
     detail: str,
     language: str,
     engine: str,
-    beat_s: float,
+    pace: Pace,
     alarms: Sequence[tuple[str, str]] = (),
     at: str | None = None,
 ) -> str:
     """Return the frame that says what a room is doing (viewers with v=1 only).
 
-    `beat_s` promises that some frame comes at least that often, in seconds. Of each alarm, its
-    kind and a sentence. `at` is the server's time where a viewer needs it, on
+    Of each alarm, its kind and a sentence. `at` is the server's time where a viewer needs it, on
     connecting.
     """
     return _json(
@@ -97,9 +108,10 @@ def state_message(
             "detail": detail,
             "language": language,
             "engine": engine,
-            "beat_s": beat_s,
+            "beat_s": pace.beat_s,
             "alarms": [{"kind": kind, "detail": sentence} for kind, sentence in alarms],
             "at": at,
+            "retry_s": pace.retry_s,
         }
     )
 

@@ -70,7 +70,13 @@ def test_examples_for_viewers_are_what_the_server_writes() -> None:
         ),
         messages.struck_message(Entry("main", 2, AT_MS + 2000, FINAL)),
         messages.state_message(
-            "main", "listening", "", "en-US", "pocketsphinx", 10, at=utc_iso(AT_MS)
+            "main",
+            "listening",
+            "",
+            "en-US",
+            "pocketsphinx",
+            messages.Pace(10, 0.4),
+            at=utc_iso(AT_MS),
         ),
     ]
     assert [

@@ -12,6 +12,9 @@ const RETRY_MS = 3000;
 /** Up to this share is added to a wait, so that a hall full of phones does not return as one. */
 const JITTER = 0.25;
 
+/** Whatever a server asks for, nobody waits longer than this before trying again. */
+const LONGEST_SPREAD_S = 60;
+
 /** A browser may wait minutes for a host that does not answer; a reader should not. */
 const OPEN_WITHIN_MS = 10_000;
 
@@ -47,6 +50,7 @@ export class Feed {
   #greatest = 0;
   #lastAt = "";
   #beatMs = 0;
+  #spreadMs = 0;
   #ended = new AbortController();
   #link = "connecting";
 
@@ -105,7 +109,7 @@ export class Feed {
         this.#say("refused", reason);
         return;
       }
-      this.#again(code === MOVING ? 0 : this.#patience());
+      this.#again((code === MOVING ? 0 : this.#patience()) + Math.random() * this.#spreadMs);
     };
   }
 
@@ -157,6 +161,8 @@ export class Feed {
       // A server may promise to send something at least this often; twice that is dead.
       this.#beatMs = frame.beat_s > 0 ? frame.beat_s * 2000 : 0;
       this.#expectWithin(this.#beatMs);
+      // The more read along, the longer they should take to come back all together.
+      this.#spreadMs = Math.min(Math.max(0, frame.retry_s || 0), LONGEST_SPREAD_S) * 1000;
       this.#listener.onState?.(frame);
     } else if (frame.type === "segment" && frame.is_partial) {
       this.#listener.onSegment(frame);
