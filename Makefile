@@ -53,6 +53,7 @@ lock: ## Resolve the dependencies anew (needs uv)
 	$(LOCK) pyproject.toml --python-version 3.11 --extra all --group dev -o locks/dev.txt
 	$(LOCK) locks/sdk-amazon-transcribe.in --python-version 3.11 -o locks/sdk-amazon-transcribe.txt
 	$(LOCK) locks/sdk-aws-transcribe.in --python-version 3.12 -o locks/sdk-aws-transcribe.txt
+	$(LOCK) locks/aws-stand-ins.in --python-version 3.11 -o locks/aws-stand-ins.txt
 
 sample: $(VENV)/.run ## Make the sample talk again with a free speech synthesiser
 	scripts/debian-packages flite:flite

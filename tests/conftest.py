@@ -3,10 +3,13 @@
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from tests import stand_ins
 
 # Machines are noisy: how long an example takes says nothing of what it shows.
 settings.register_profile("parola", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,3 +40,17 @@ def recordings() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[stand_ins.StandIn]:
+    """AWS as MiniStack plays it, for the whole session."""
+    with stand_ins.ministack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dynalite() -> Iterator[stand_ins.StandIn]:
+    """DynamoDB as dynalite plays it, for the whole session."""
+    with stand_ins.dynalite() as running:
+        yield running

@@ -163,6 +163,77 @@ class Log(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A final that has to be sent on."""
+
+    ticket: int
+    """The outbox's own, never given twice."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A final that a queue did not take."""
+
+    ticket: int
+    reason: str
+    is_final: bool
+    """Whether the queue will never take it, however often it is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """How far an outbox is behind."""
+
+    lines: int = 0
+    oldest_ms: int | None = None
+    """When the oldest of them was said, in milliseconds since 1970."""
+
+    refused: int = 0
+    """Finals that a queue will never take; they stay where they are."""
+
+
+class Outbox(Protocol):
+    """What still has to be sent on: filled with the log, in one transaction; survives a crash."""
+
+    async def news(self) -> None:
+        """Wait until something may have come since the last call."""
+
+    async def waiting(self, limit: int) -> list[Outgoing]:
+        """Return the oldest finals to be sent, at most `limit`, without those refused for good.
+
+        Raises:
+            StoreFailed: it cannot be read now.
+        """
+
+    async def settle(self, sent: Sequence[int], refused: Sequence[Refusal]) -> None:
+        """Forget the tickets that were sent, and keep those refused for good out of the way.
+
+        Raises:
+            StoreFailed: it is as it was; sending again is safe.
+        """
+
+    async def unsent(self) -> Unsent:
+        """Return how far it is behind.
+
+        Raises:
+            StoreFailed: it cannot be read now.
+        """
+
+
+class Queue(Protocol):
+    """Takes finals to where they are kept for everybody; may deliver twice and in any order."""
+
+    async def send(self, lines: Sequence[Outgoing]) -> list[Refusal]:
+        """Send at most ten finals; return those that were not taken.
+
+        Raises:
+            StoreFailed: whether any was taken is not known; sending all again is safe.
+        """
+
+
 class RoomBook(Protocol):
     """What people have set for each room, kept durably."""
 

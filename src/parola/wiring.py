@@ -32,14 +32,17 @@ from parola.live.beside import beside, tasks_beside
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
+from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
-from parola.ports import Engine, Log
+from parola.ports import Engine, Log, Outbox
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
 from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.server.uploads import Uploads
+from parola.stores.aws import open_aws
 from parola.stores.sqlite import open_sqlite
+from parola.stores.sqs import SqsQueue
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +104,9 @@ class Settings(BaseSettings):
     )
     stop_within_s: float = Field(
         10.0, gt=0, description="Seconds for the last finals when the server is stopped."
+    )
+    pipeline_queue: str | None = Field(
+        None, description="URL of the Amazon SQS queue that finals are sent on to."
     )
 
     @property
@@ -205,7 +211,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     language = language_tag(settings.language)
     max_upload_bytes = settings.max_upload_mb * 2**20
     async with AsyncExitStack() as stack:
-        stores = await stack.enter_async_context(open_sqlite(settings.data))
+        ships = settings.pipeline_queue is not None
+        stores = await stack.enter_async_context(open_sqlite(settings.data, ships=ships))
+        shipper = await stack.enter_async_context(
+            _shipper(stores.outbox, settings.pipeline_queue, settings.stop_within_s)
+        )
         keep_s = settings.keep_uploads_h * 3600
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(stores.log, settings.stop_within_s))
@@ -218,7 +228,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             book=stores.book,
             recorder=recorder,
             bus=LocalBus(),
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=_now_ms,
             monotonic=time.monotonic,
         )
         tasks = await stack.enter_async_context(tasks_beside())
@@ -240,6 +250,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             windows=Windows(rooms, tasks),
             stream_in_real_time=settings.stream_pace == "realtime",
             gate=gate,
+            shipper=shipper,
         )
         playbacks.stop_all()
         await rooms.drain(LAST_WORDS * settings.stop_within_s)
@@ -273,6 +284,27 @@ async def _recorder(log: Log, within_s: float) -> AsyncIterator[Recorder]:
                 f"{len(left)} lines of transcript could not be saved before the stop: "
                 f"{recorder.failure or 'the log was too slow'}"
             )
+
+
+@asynccontextmanager
+async def _shipper(
+    outbox: Outbox, queue_url: str | None, within_s: float
+) -> AsyncIterator[Shipper | None]:
+    """Send finals on while the body runs; then what is left, as far as the time reaches."""
+    if queue_url is None:
+        yield None
+        return
+    async with open_aws("sqs") as client:
+        shipper = Shipper(outbox, SqsQueue(client, queue_url), _now_ms)
+        async with beside(shipper.watch()):
+            async with beside(shipper.run()):
+                yield shipper
+            if left := await shipper.empty(within_s):
+                logger.warning("%d finals are sent on when the server starts again", left)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _prune(uploads: Uploads) -> None:

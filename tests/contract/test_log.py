@@ -23,8 +23,10 @@ from parola.domain.log import (
 )
 from parola.domain.transcript import Segment, Word
 from parola.ports import Log
+from parola.stores.dynamodb import open_dynamodb
 from parola.stores.memory import MemoryLog
 from parola.stores.sqlite import SqliteLog, open_sqlite_log
+from tests.stand_ins import StandIn, make_table
 
 
 @asynccontextmanager
@@ -39,10 +41,24 @@ async def _sqlite() -> AsyncIterator[Log]:
             yield log
 
 
-@pytest.fixture(params=[_memory, _sqlite], ids=["memory", "sqlite"])
-async def log(request: pytest.FixtureRequest) -> AsyncIterator[Log]:
-    """Each log there is, empty."""
-    async with request.param() as log:
+@asynccontextmanager
+async def _dynamodb(stand_in: StandIn, patch: pytest.MonkeyPatch) -> AsyncIterator[Log]:
+    for name, value in stand_in.environment.items():
+        patch.setenv(name, value)
+    async with open_dynamodb(make_table(stand_in)) as log:
+        yield log
+
+
+@pytest.fixture(params=["memory", "sqlite", "ministack", "dynalite"])
+async def log(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Log]:
+    """Each log there is, empty; DynamoDB as two stand-ins play it."""
+    if request.param in {"memory", "sqlite"}:
+        opened = _memory() if request.param == "memory" else _sqlite()
+    else:
+        opened = _dynamodb(request.getfixturevalue(request.param), monkeypatch)
+    async with opened as log:
         yield log
 
 

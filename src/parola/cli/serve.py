@@ -90,6 +90,12 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
             help="Seconds for the last finals when the server is stopped.", show_default="10.0"
         ),
     ] = None,
+    pipeline_queue: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of the Amazon SQS queue that finals are sent on to.", show_default="none"
+        ),
+    ] = None,
 ) -> None:
     """Serve rooms: take sound in, show captions, keep transcripts. Ctrl+C ends it in order."""
     given = {name: value for name, value in locals().items() if value is not None}

@@ -8,6 +8,7 @@ from parola.domain import errors
 from parola.domain.vocabulary import Language
 from parola.live.playback import Playbacks, Recording
 from parola.live.rooms import Rooms
+from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
 from parola.server.uploads import Uploads
@@ -42,6 +43,9 @@ class Services:
 
     gate: str = "voice"
     """What stands before the engines: "voice" detection, "level" only, or "off"."""
+
+    shipper: Shipper | None = None
+    """What sends finals on, where a queue is set."""
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -103,11 +103,30 @@ def of_bills(running: Services) -> Iterator[Metric]:
     yield money
 
 
+def of_outbox(running: Services) -> Iterator[Metric]:
+    """Yield how far finals that are sent on are behind; nothing where none are."""
+    if not (shipper := running.shipper):
+        return
+    for name, text, value in (
+        ("lines", "Finals that wait to be sent on.", shipper.unsent.lines),
+        ("oldest_seconds", "How long the oldest of them has waited.", shipper.oldest_s),
+        ("refused_lines", "Finals that the queue will never take.", shipper.unsent.refused),
+        ("failing", "1 while nothing can be sent on.", int(bool(shipper.failure))),
+        ("late", "1 while more wait, or longer, than ever should.", int(shipper.is_late)),
+    ):
+        yield GaugeMetricFamily(f"parola_outbox_{name}", text, value)
+
+
 def _level(room: Room) -> float:
     return max(room.session.level_dbfs, QUIETEST_DBFS) if room.session else QUIETEST_DBFS
 
 
-PARTS: tuple[Callable[[Services], Iterator[Metric]], ...] = (of_server, of_rooms, of_bills)
+PARTS: tuple[Callable[[Services], Iterator[Metric]], ...] = (
+    of_server,
+    of_rooms,
+    of_bills,
+    of_outbox,
+)
 """Whatever is told."""
 
 Read = Callable[[Room], float]

@@ -5,47 +5,19 @@ What is promised: once `append` has returned, the entries survive a crash of the
 one transaction that ends in one fsync of the write-ahead log (`synchronous=FULL`).
 """
 
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import (
-    BEGIN_AND_END,
-    Body,
-    Correction,
-    Entry,
-    Restore,
-    RoomSummary,
-    SessionPast,
-    StateChange,
-    Strike,
-    Withheld,
-)
-from parola.domain.transcript import Segment, Word
+from parola.domain.log import BEGIN_AND_END, Entry, RoomSummary, SessionPast, StateChange
+from parola.domain.transcript import Segment
+from parola.stores.bodies import encode, entry_of, kind_of
 from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
+from parola.stores.sqlite_outbox import SqliteOutbox, put
 from parola.stores.sqlite_room_book import SqliteRoomBook
-
-_KINDS: dict[type[Body], str] = {
-    Segment: "segment",
-    StateChange: "state",
-    Withheld: "withheld",
-    Correction: "correction",
-    Strike: "strike",
-    Restore: "restore",
-}
-
-_PLAIN: dict[str, type[StateChange | Withheld | Correction | Strike | Restore]] = {
-    "state": StateChange,
-    "withheld": Withheld,
-    "correction": Correction,
-    "strike": Strike,
-    "restore": Restore,
-}
-"""The kinds whose fields are all of JSON's own types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +26,18 @@ class SqliteStores:
 
     log: "SqliteLog"
     book: SqliteRoomBook
+    outbox: SqliteOutbox
 
 
 @asynccontextmanager
-async def open_sqlite(folder: Path) -> AsyncIterator[SqliteStores]:
+async def open_sqlite(folder: Path, *, ships: bool = False) -> AsyncIterator[SqliteStores]:
     """Open what a data folder holds, making the folder and the file where they are not there.
 
     One process at a time holds a data folder; the system frees it when that process dies.
+
+    Args:
+        folder: where the files are.
+        ships: whether each final that is appended goes into the outbox too.
 
     Raises:
         StoreFailed: another process holds the folder, a newer Parola wrote the file, or it
@@ -73,7 +50,9 @@ async def open_sqlite(folder: Path) -> AsyncIterator[SqliteStores]:
         reader = Connection(folder / LOG_FILE)
         stack.push_async_callback(reader.close)
         await reader.open(lambda held: open_to_read(folder, held))
-        yield SqliteStores(SqliteLog(writer, reader), SqliteRoomBook(writer, reader))
+        outbox = SqliteOutbox(writer, reader)
+        log = SqliteLog(writer, reader, outbox if ships else None)
+        yield SqliteStores(log, SqliteRoomBook(writer, reader), outbox)
 
 
 @asynccontextmanager
@@ -106,14 +85,21 @@ class SqliteLog:
     Reads have a connection and a thread of their own, so a slow write delays no reader.
     """
 
-    def __init__(self, writer: Connection, reader: Connection) -> None:
+    def __init__(
+        self, writer: Connection, reader: Connection, outbox: SqliteOutbox | None = None
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self._outbox = outbox
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """One transaction. Cancelled, it may still be kept: trying again is safe."""
-        if entries:
-            await self._writer.run(lambda db: _append(db, entries))
+        if not entries:
+            return
+        ships = self._outbox is not None
+        await self._writer.run(lambda db: _append(db, entries, ships=ships))
+        if self._outbox:
+            self._outbox.has_news.set()
 
     async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Sees what was durable when it was called."""
@@ -123,7 +109,7 @@ class SqliteLog:
         """
         return await self._reader.run(
             lambda db: [
-                _entry(room, *row) for row in db.execute(query, (room, after, max(limit, 0)))
+                entry_of(room, *row) for row in db.execute(query, (room, after, max(limit, 0)))
             ]
         )
 
@@ -134,7 +120,7 @@ class SqliteLog:
             WHERE room = ? AND kind IN ('correction', 'strike', 'restore') ORDER BY number
         """
         return await self._reader.run(
-            lambda db: [_entry(room, *row) for row in db.execute(query, (room,))]
+            lambda db: [entry_of(room, *row) for row in db.execute(query, (room,))]
         )
 
     async def last_number(self, room: str) -> int:
@@ -154,24 +140,25 @@ class SqliteLog:
         )
 
 
-def _append(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+def _append(db: sqlite3.Connection, entries: Sequence[Entry], *, ships: bool) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for entry in entries:
-            _insert(db, entry)
+            if _insert(db, entry) and ships and isinstance(entry.body, Segment):
+                put(db, entry)
         db.execute("COMMIT")
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
 
 
-def _insert(db: sqlite3.Connection, entry: Entry) -> None:
-    """Add the entry, unless it is there.
+def _insert(db: sqlite3.Connection, entry: Entry) -> bool:
+    """Add the entry, unless it is there; return whether it was added.
 
     Raises:
         StoreFailed: its number is taken by another entry, or SQLite cannot hold it.
     """
-    kind = _KINDS[type(entry.body)]
+    kind = kind_of(entry.body)
     first_frame = entry.body.first_frame if isinstance(entry.body, Segment) else None
     body = encode(entry.body)
     row = (entry.room, entry.number, entry.at_ms, kind, entry.body.session, first_frame, body)
@@ -185,15 +172,16 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> None:
             "report this to Parola's makers."
         ) from error
     if added:
-        return
+        return True
     query = "SELECT number, at_ms, kind, body FROM entries WHERE room = ? AND number = ?"
     there = db.execute(query, (entry.room, entry.number)).fetchone()
     # Compared as written: older layouts of a body, and a confidence that is no number, are equal.
-    if there and (there[1], encode(_entry(entry.room, *there).body)) != (entry.at_ms, body):
+    if there and (there[1], encode(entry_of(entry.room, *there).body)) != (entry.at_ms, body):
         raise StoreFailed(
             f"Entry {entry.number} of room {entry.room!r} is there with other content; "
             "see that only one server writes into the room."
         )
+    return False
 
 
 def _past(db: sqlite3.Connection, room: str, session: str) -> SessionPast:
@@ -207,43 +195,15 @@ def _past(db: sqlite3.Connection, room: str, session: str) -> SessionPast:
     """
     segments, end_frame, is_open = 0, 0, False
     for row in db.execute(newest, (room, session)):
-        body = _entry(room, *row).body
+        body = entry_of(room, *row).body
         if isinstance(body, Segment):
             segments, end_frame = body.number, body.end_frame
     for row in db.execute(changes, (room, session)):
-        body = _entry(room, *row).body
+        body = entry_of(room, *row).body
         if isinstance(body, StateChange) and body.change in BEGIN_AND_END:
             is_open = body.change == "session_started"
             break
     return SessionPast(segments, end_frame, is_open)
-
-
-def encode(body: Body) -> str:
-    """Return the body as JSON with every field, in the order of the class: stable, pure ASCII."""
-    # ASCII, because text from outside may hold half a surrogate pair, which UTF-8 cannot.
-    return json.dumps(asdict(body), separators=(",", ":"))
-
-
-def decode(kind: str, text: str) -> Body:
-    """Return the body that `encode` wrote; fields added since take their defaults.
-
-    Raises:
-        ValueError, TypeError, KeyError: this is nothing that `encode` wrote.
-    """
-    fields = json.loads(text)
-    if kind in _PLAIN:
-        return _PLAIN[kind](**fields)
-    words = tuple(Word(**word) for word in fields.pop("words"))
-    return Segment(words=words, **fields)
-
-
-def _entry(room: str, number: int, at_ms: int, kind: str, text: str) -> Entry:
-    try:
-        return Entry(room, number, at_ms, decode(kind, text))
-    except (ValueError, TypeError, KeyError) as error:
-        raise StoreFailed(
-            f"Entry {number} of room {room!r} cannot be read ({error}); restore a backup."
-        ) from error
 
 
 def _name(summary: RoomSummary) -> str:

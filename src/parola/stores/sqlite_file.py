@@ -49,6 +49,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHERE kind IN ('correction', 'strike', 'restore')
         """,
     ),
+    # Points at what is to be sent on; the text stays in one place. AUTOINCREMENT: no ticket twice.
+    (
+        """
+        CREATE TABLE outbox (
+            ticket  INTEGER PRIMARY KEY AUTOINCREMENT,
+            room    TEXT    NOT NULL,
+            number  INTEGER NOT NULL,
+            refused TEXT
+        )
+        """,
+    ),
 )
 """What brings a file from schema version n (`PRAGMA user_version`) to n + 1. Only ever add."""
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from parola.domain.errors import StoreFailed
 from parola.domain.log import Body, Correction, Entry, Restore, StateChange, Strike, Withheld
 from parola.domain.transcript import Segment, Word
-from parola.stores.sqlite import decode, encode, open_sqlite_log
+from parola.stores.bodies import decode, encode
+from parola.stores.sqlite import open_sqlite_log
 from parola.stores.sqlite_file import LOG_FILE, MIGRATIONS
 
 

@@ -1,0 +1,93 @@
+"""The Lambda function that puts finals from the queue into the table, and changes none.
+
+What is not kept is named in `batchItemFailures`, so that the queue delivers it again and, after
+five times, puts it aside in the dead-letter queue. An error outside a record is raised: then the
+queue delivers the whole batch again. Nothing is ever answered with a status code, which the queue
+would take for success.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from parola.wire.table_rows import Poison, Row, row
+
+logger = logging.getLogger()
+logger.setLevel(logging.INFO)
+
+CONDITION = "attribute_not_exists(pk) OR rid = :rid"
+
+Put = Callable[[Row], None]
+
+
+class Conflict(Exception):  # noqa: N818 - what it is
+    """Another final is in the same place of the table; it stays there."""
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Take a batch of the queue; the deployed function's way in."""
+    keep_days = int(os.environ.get("KEEP_DAYS", "0"))
+    expires = int(time.time()) + keep_days * 86_400 if keep_days else None
+    return keep(event, put_into(os.environ["TABLE"]), expires)
+
+
+def keep(event: dict[str, Any], put: Put, expires: int | None = None) -> dict[str, Any]:
+    """Put each record's row; return which records have to be delivered again."""
+    failed = []
+    for record in event["Records"]:
+        why = _why_not_kept(record["body"], put, expires)
+        if why:
+            # Metric filters count these lines. They never hold what was said.
+            logger.error(json.dumps({"not_kept": why, "message": record["messageId"]}))
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def _why_not_kept(body: str, put: Put, expires: int | None) -> str | None:
+    try:
+        made = row(body)
+        put(made if expires is None else {**made, "exp": expires})
+    except Poison:
+        return "poison"
+    except Conflict:
+        return "conflict"
+    # One record's trouble is not the batch's: throttling, an outage, a right that is missing.
+    except Exception as error:  # noqa: BLE001 - reported, and delivered again by the queue
+        return type(error).__name__
+    return None
+
+
+def put_into(table: str) -> Put:
+    """Return what puts a row into a table, unless another one is there."""
+    db = _client()
+
+    def put(made: Row) -> None:
+        try:
+            db.put_item(
+                TableName=table,
+                Item={
+                    name: {"N": str(value)} if isinstance(value, int) else {"S": value}
+                    for name, value in made.items()
+                },
+                ConditionExpression=CONDITION,
+                ExpressionAttributeValues={":rid": {"S": made["rid"]}},
+            )
+        except db.exceptions.ConditionalCheckFailedException as error:
+            raise Conflict from error
+
+    return put
+
+
+@cache
+def _client() -> Any:  # noqa: ANN401 - boto3 has no types
+    import boto3  # noqa: PLC0415 - Lambda brings it; what is above is tried without
+    from botocore.config import Config  # noqa: PLC0415 - the same
+
+    config = Config(
+        connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
+    )
+    return boto3.client("dynamodb", config=config)
