@@ -14,16 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import (
-    BEGIN_AND_END,
-    Correction,
-    Entry,
-    Restore,
-    RoomSummary,
-    SessionPast,
-    StateChange,
-    Strike,
-)
+from parola.domain.log import BEGIN_AND_END, Edit, Entry, RoomSummary, SessionPast, StateChange
 from parola.domain.transcript import Segment
 from parola.stores.aws import AwsClient, error_code, open_aws
 from parola.stores.bodies import encode, entry_of, kind_of
@@ -137,9 +128,7 @@ class DynamoDbLog:
     async def edits(self, room: str) -> list[Entry]:
         """Reads the whole room: asked when somebody opens its transcript."""
         return [
-            entry
-            for entry in await self.read(room, limit=10**9)
-            if isinstance(entry.body, Correction | Strike | Restore)
+            entry for entry in await self.read(room, limit=10**9) if isinstance(entry.body, Edit)
         ]
 
     async def rooms(self) -> list[RoomSummary]:
