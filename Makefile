@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 LOCK := uv pip compile --universal --generate-hashes \
 	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" --quiet
 
-.PHONY: help run setup demo test chaos check format lock sample screenshots clean \
+.PHONY: help run setup demo test chaos check format lock sample lambda screenshots clean \
 	loopback unloopback loopback_redirect loopback_clean
 
 help: ## List the targets
@@ -58,6 +58,9 @@ lock: ## Resolve the dependencies anew (needs uv)
 sample: $(VENV)/.run ## Make the sample talk again with a free speech synthesiser
 	scripts/debian-packages flite:flite
 	scripts/make-sample
+
+lambda: ## Pack the Lambda function of the pipeline: dist/parola-lambda.zip
+	scripts/lambda-package
 
 screenshots: $(VENV)/.dev ## Make the pictures of the documentation again
 	scripts/debian-packages chromium:chromium

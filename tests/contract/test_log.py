@@ -235,11 +235,11 @@ def test_every_log_does_the_same(tmp_path: Path) -> None:
 async def test_edits_are_found_among_everything_else(log: Log) -> None:
     """A room's edits come in order, as they were, and those of other rooms do not."""
     edits = [
-        Entry("sala", 3, 3, Correction("talk", 1, 1, "ciao!", "Anna")),
-        Entry("sala", 5, 5, Strike("talk", 1, 3)),
-        Entry("sala", 6, 6, Restore("talk", 1, 5, "ciao!", "Bruno")),
+        Entry("sala", 3, 2003, Correction("talk", 1, 1, "ciao!", "Anna")),
+        Entry("sala", 5, 2005, Strike("talk", 1, 3)),
+        Entry("sala", 6, 2006, Restore("talk", 1, 5, "ciao!", "Bruno")),
     ]
-    change = Entry("sala", 4, 4, StateChange("language", "talk", "en-US"))
+    change = Entry("sala", 4, 2004, StateChange("language", "talk", "en-US"))
     await log.append([*_entries(2), edits[0], change, *edits[1:]])
     await log.append([Entry("altra", 1, 1, Strike("talk", 1, 1))])
     assert await log.edits("sala") == edits
