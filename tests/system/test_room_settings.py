@@ -14,7 +14,7 @@ from tests.unit.docs.reference import examples, page
 DEFAULTS: dict[str, Any] = {
     "language": None,
     "terms": {"phrases": [], "text": ""},
-    "replacements": [],
+    "replacements": [], "blocked": [],
 }
 
 

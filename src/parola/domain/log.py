@@ -5,7 +5,7 @@ from typing import Literal
 
 from parola.domain.transcript import Segment
 
-Change = Literal["session_started", "session_ended", "language"]
+Change = Literal["session_started", "session_ended", "language", "mode"]
 
 BEGIN_AND_END = frozenset({"session_started", "session_ended"})
 """The changes between which a talk goes on."""
@@ -13,12 +13,12 @@ BEGIN_AND_END = frozenset({"session_started", "session_ended"})
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """Something about the room changed: a talk began or ended, the language was switched."""
+    """Something about the room changed: a talk, its language, what the operator lets be seen."""
 
     change: Change
     session: str
     value: str = ""
-    """The language, for `language` and `session_started`."""
+    """The language, for `language` and `session_started`; for `mode` what the operator has set."""
 
 
 Reason = Literal["no speech", "too fast", "not confident"]

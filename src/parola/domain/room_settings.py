@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from parola.domain.errors import TooLarge
 from parola.domain.terms import Terms
-from parola.domain.vocabulary import Language
+from parola.domain.vocabulary import Language, RoomMode
 
 MAX_TEXT = 50_000
 """Characters of running text: some 25 pages of slides."""
@@ -14,6 +14,11 @@ MAX_PHRASE = 200
 """Characters of a phrase, and of either side of a replacement."""
 
 MAX_REPLACEMENTS = 500
+
+MAX_BLOCKED = 500
+
+WHOLE_EVENT = ""
+"""The name under which a book keeps what holds for every room; no room can have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,12 @@ class RoomSettings:
     replacements: tuple[Replacement, ...] = ()
     """The first one that fits counts."""
 
+    blocked: tuple[str, ...] = ()
+    """Words and phrases that are masked wherever an engine writes them."""
+
+    mode: RoomMode = "live"
+    """What the operator lets be seen and kept; it outlives a restart."""
+
 
 def checked(settings: RoomSettings) -> RoomSettings:
     """Return the settings, if they are within the limits.
@@ -51,8 +62,9 @@ def checked(settings: RoomSettings) -> RoomSettings:
     _at_most(MAX_TEXT, len(terms.text), "characters of text")
     _at_most(MAX_PHRASES, len(terms.phrases), "phrases")
     _at_most(MAX_REPLACEMENTS, len(replacements), "replacements")
+    _at_most(MAX_BLOCKED, len(settings.blocked), "blocked words")
     sides = [side for rule in replacements for side in (rule.heard, rule.shown)]
-    longest = max((*terms.phrases, *sides), key=len, default="")
+    longest = max((*terms.phrases, *sides, *settings.blocked), key=len, default="")
     if len(longest) > MAX_PHRASE:
         raise TooLarge(f"{longest[:40]!r}… has {len(longest)} characters; use at most 200.")
     return settings

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from typing import NewType
+from typing import Literal, NewType
 
 from parola.domain.errors import BadLanguage, BadRoomName
 
@@ -22,9 +22,14 @@ ROOM_STATES = {
     "recovering": "the engine broke off, or is long in starting; the audio is kept",
     "failed": "the engine cannot go on; the detail says why and what to do",
     "unsaved": "captions flow, but the transcript cannot be saved at the moment",
+    "paused": "the operator has paused the captions: what is said is neither shown nor kept",
+    "off_record": "captions flow and nothing is written anywhere",
     "hidden": "the operator has taken the text off every screen; nothing may be shown",
 }
 """The words for what a room is doing, and what they mean."""
+
+RoomMode = Literal["live", "paused", "off_record", "hidden"]
+"""What an operator has set; all but "live" are states of the room too."""
 
 _TAG = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}|[0-9]{3}))?", re.IGNORECASE)
 

@@ -152,7 +152,9 @@ class Feed:
         if isinstance(entry.body, Edit) and self._edits.add(entry):
             self._renew(entry.body.of)
         if ready := line(entry, self._edits):
-            self._lines.append(ready)
+            # Pages blank themselves; the older systems' displays know no such word.
+            is_text = ready.is_text and not self._is_blank
+            self._lines.append(ready if is_text else replace(ready, is_text=False))
         final = entry.body
         if (
             self._partial is not None
@@ -172,6 +174,10 @@ class Feed:
             if old.number == number or (isinstance(edit, Edit) and edit.of == number):
                 # An edit that counts no more keeps its place, so that the window has no gap.
                 self._lines[place] = line(old.entry, self._edits) or replace(old, frame="")
+
+    @property
+    def _is_blank(self) -> bool:
+        return self.state.state == "hidden"
 
     def _wake(self) -> None:
         waiting, self._changed = self._changed, asyncio.Event()
@@ -214,7 +220,9 @@ class Feed:
     def begin(self, view: View, now_ms: int) -> Place:
         """Return where a viewer starts to read."""
         cursor = view.after
-        if cursor is None or self._is_foreign(cursor):
+        if self._is_blank and not view.extras:
+            cursor = self._last_number
+        elif cursor is None or self._is_foreign(cursor):
             cursor = self._newcomer(now_ms)
         return Place(cursor)
 
@@ -261,7 +269,8 @@ class Feed:
         if place.partial == self._partial_version:
             return []
         place.partial = self._partial_version
-        return [Frame(self._partial_frame)] if view.partials and self._partial else []
+        is_shown = view.partials and (view.extras or not self._is_blank)
+        return [Frame(self._partial_frame)] if is_shown and self._partial else []
 
     def is_read_to_the_end(self, place: Place) -> bool:
         """Return whether a viewer has exactly what there is: no less, and no number beyond."""

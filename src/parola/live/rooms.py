@@ -21,10 +21,11 @@ from parola.domain.errors import (
 )
 from parola.domain.key_phrases import with_names
 from parola.domain.log import Edit, SessionPast, StateChange, Withheld
-from parola.domain.room_settings import RoomSettings, checked
+from parola.domain.room_settings import WHOLE_EVENT, RoomSettings, checked
 from parola.domain.transcript import Segment
-from parola.domain.vocabulary import Language, RoomName
+from parola.domain.vocabulary import Language, RoomMode, RoomName
 from parola.live.beside import beside
+from parola.live.curtain import STATES, UNKEPT, Curtain, unwritten
 from parola.live.feed import Feed, Frame, View
 from parola.live.intake import LINGER_S, Hold, Intake, session_frame, source_frame
 from parola.live.options import check_options
@@ -112,6 +113,7 @@ class Room:
         self.edits = Edits()
         """As they are numbered here, before viewers hear of them."""
         self.settings = RoomSettings()
+        self.curtain = Curtain()
         self.session: Session | None = None
         """The newest one that speaks."""
         self.voices: list[Session] = []
@@ -172,8 +174,13 @@ class Room:
 
     async def show(self, segment: Segment) -> Saving | None:
         """Publish a segment; a final goes to the log first, within the grace."""
+        if not self.curtain.shows(segment):
+            return None
         if not segment.is_final:
             await self._plugs.bus.publish(self.name, Partial(segment))
+            return None
+        if not self.curtain.keeps(segment):
+            await self._plugs.bus.publish(self.name, Partial(unwritten(segment)))
             return None
         saving = self._plugs.recorder.submit(self.name, segment, self._plugs.now_ms())
         if not saving.replayed:
@@ -204,7 +211,17 @@ class Room:
 
     async def withhold(self, withheld: Withheld) -> None:
         """Log what nobody is shown; no viewer hears of it."""
+        if self.curtain.mode in UNKEPT:
+            return
         self._plugs.recorder.submit(self.name, withheld, self._plugs.now_ms())
+
+    async def turn(self, mode: RoomMode) -> Saving:
+        """Change what is seen and kept from now on; log and publish that it was changed."""
+        fed = {session.plan.session: session.fed_frame for session in self.speaking}
+        self.curtain.turn(mode, fed)
+        session = self.session.plan.session if self.session else ""
+        await self.tell_again()
+        return await self.change(StateChange("mode", session, mode))
 
     async def _publish_saved(self, saving: Saving) -> None:
         # A store that is known to be behind delays nobody.
@@ -233,6 +250,7 @@ class Room:
         unsaved = RoomState("unsaved", f"The transcript cannot be saved at the moment: {failure}")
         hides = failure and self._state.state not in {"failed", "idle"}
         state = unsaved if hides else self._state
+        state = STATES.get(self.curtain.mode, state)
         await self._plugs.bus.publish(self.name, replace(state, alarms=self._alarms))
 
 
@@ -249,6 +267,8 @@ class Rooms:
         """Running until the last line of a talk is numbered."""
         self._following: dict[RoomName, asyncio.Task[None]] = {}
         self.stopping = False
+        self.event = RoomSettings()
+        """What holds for every room, beside its own."""
 
     @property
     def open_rooms(self) -> list[Room]:
@@ -315,6 +335,9 @@ class Rooms:
                 await room.feed.load()
                 room.edits = room.feed.edits.copy()
                 room.settings = await self.plugs.book.read(room.name)
+                room.curtain.mode = room.settings.mode
+                self.event = await self.plugs.book.read(WHOLE_EVENT)
+                await room.tell_again()
             except ParolaError as error:
                 room.feed.failure = error
                 return
@@ -352,7 +375,7 @@ class Rooms:
         """
         async with self.enter(name) as room:
             self._refuse_if_busy(room, joins=joins)
-            plan = _planned(replace(plan, room=name), room.settings)
+            plan = _planned(replace(plan, room=name), room.settings, self.event)
             engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan)
             check_options(engine, plan)
             session = self._session(plan, engine, talk)
@@ -406,7 +429,7 @@ class Rooms:
         self._refuse_if_busy(room)
         position = max(position, source_frame(past.end_frame, plan.rate_hz))
         plan = replace(plan, room=room.name, first_frame=session_frame(position, plan.rate_hz))
-        plan = _planned(plan, room.settings)
+        plan = _planned(plan, room.settings, self.event)
         engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan, past)
         check_options(engine, plan)
         session = self._session(plan, engine, talk, past)
@@ -437,11 +460,37 @@ class Rooms:
             room.settings = settings
             await self._renew(room)
 
+    async def set_up_event(self, settings: RoomSettings) -> None:
+        """Set the replacements and blocked words of all rooms anew; talks go on by them.
+
+        Raises:
+            TooLarge: more than fits; the message says of what.
+            StoreFailed: it cannot be kept now; what was set before stays.
+        """
+        checked(settings)
+        await self.plugs.book.write(WHOLE_EVENT, settings)
+        self.event = settings
+        for room in self.open_rooms:
+            await self._renew(room)
+
+    async def turn(self, name: RoomName, mode: RoomMode) -> Saving:
+        """Set what a room lets be seen and kept; it holds at once, and outlives a restart.
+
+        Raises:
+            StoreFailed: it cannot be kept now; nothing was changed.
+            ServerFull: too many rooms are in use.
+        """
+        async with self.enter(name) as room:
+            settings = replace(await self.plugs.book.read(name), mode=mode)
+            await self.plugs.book.write(name, settings)
+            room.settings = settings
+            return await room.turn(mode)
+
     async def _renew(self, room: Room) -> None:
         for session in room.speaking:
             if session.is_ending:
                 continue
-            plan = _planned(session.plan, room.settings)
+            plan = _planned(session.plan, room.settings, self.event)
             engine = self.engine_for(plan.language)
             session.renew(plan, engine)
             if plan.language != room.feed.language:
@@ -636,13 +685,14 @@ def lag_s(session: Session) -> float:
     return round(session.lag_frames / RATE_HZ, 1)
 
 
-def _planned(plan: SessionPlan, settings: RoomSettings) -> SessionPlan:
+def _planned(plan: SessionPlan, settings: RoomSettings, event: RoomSettings) -> SessionPlan:
     """Return what a source asked for as far as the room's settings leave it open."""
     return replace(
         plan,
         language=settings.language or plan.language,
         terms=with_names(settings.terms),
-        replacements=settings.replacements,
+        replacements=settings.replacements + event.replacements,
+        blocked=settings.blocked + event.blocked,
     )
 
 

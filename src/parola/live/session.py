@@ -11,11 +11,11 @@ from parola.audio.pcm import level_dbfs
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError, Stopping
 from parola.domain.log import SessionPast, Withheld
-from parola.domain.replacements import Replacer
 from parola.domain.room_settings import Replacement
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
 from parola.domain.vocabulary import Language
+from parola.domain.wording import Wording
 from parola.live.alarms import Alarms
 from parola.live.backlog import Backlog
 from parola.live.belief import believable
@@ -65,6 +65,9 @@ class SessionPlan:
     replacements: tuple[Replacement, ...] = ()
     """What its engine tends to mishear, and what is shown instead."""
 
+    blocked: tuple[str, ...] = ()
+    """What is masked wherever its engine writes it."""
+
     options: Mapping[str, str] = field(default_factory=dict)
     """What the source asked of its engine, by the engine's own setting names."""
 
@@ -111,7 +114,7 @@ class Session:
         )
         self._stall_s = stall_s
         self._events = 0
-        self._replacer = Replacer(plan.replacements)
+        self._wording = Wording(plan.replacements, plan.blocked)
         self._backlog = Backlog(plan.first_frame)
         self._fed = plan.first_frame
         self._newest = b""
@@ -312,7 +315,7 @@ class Session:
             (self.plan, self._engine), self._renewal = self._renewal, None
             self._assembler.language = self.plan.language
             self._assembler.engine = self._engine.name
-            self._replacer = Replacer(self.plan.replacements)
+            self._wording = Wording(self.plan.replacements, self.plan.blocked)
             self.alarms.expect(self.plan.language, self._engine.name)
             if self._evidence:
                 self._evidence.threshold = threshold_for(self._engine.name)
@@ -405,7 +408,7 @@ class Session:
         if weighed.shown.text:
             self.alarms.words()
         if segment is not None:
-            self._showing.add(self._replacer.correct(segment))
+            self._showing.add(self._wording.correct(segment))
         if hypothesis.is_final:
             self._settle(hypothesis.end_frame)
 

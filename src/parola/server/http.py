@@ -106,6 +106,9 @@ def _room(
         "entries": kept.entries if kept else 0,
         "last_at": captions.utc_iso(last_at_ms) if last_at_ms else None,
         "lag_s": lag_s(session) if session else 0.0,
+        "level_dbfs": round(session.level_dbfs, 1) if session else None,
+        "words": live.counts.words if live else 0,
+        "mode": live.curtain.mode if live else "live",
         "alarms": [
             {"kind": alarm.kind, "detail": alarm.detail} for alarm in (live.alarms if live else ())
         ],

@@ -1,5 +1,6 @@
 """What an operator does to a room over HTTP: correct, strike and restore its lines."""
 
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -7,7 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from parola.domain.errors import EditConflict
-from parola.domain.vocabulary import RoomName, room_name
+from parola.domain.vocabulary import RoomMode, RoomName, room_name
 from parola.live.editing import Editing, Line, Target
 from parola.live.recorder import Saving
 from parola.server.deps import Services, http_status, services
@@ -16,6 +17,8 @@ from parola.server.room_settings import Form, SpokenRoute
 router = APIRouter(route_class=SpokenRoute, tags=["operating"])
 
 Running = Annotated[Services, Depends(services)]
+
+logger = logging.getLogger(__name__)
 
 MAX_NAME = 60
 """Characters of an operator's name."""
@@ -42,6 +45,21 @@ class CorrectionForm(SeenForm):
     """A line's new words."""
 
     text: str
+
+
+class ModeForm(Form):
+    """What the operator lets be seen and kept."""
+
+    mode: RoomMode
+
+
+@router.put("/api/rooms/{room}/mode")
+async def set_mode(running: Running, by: Actor, room: str, form: ModeForm) -> dict[str, Any]:
+    """Pause a room's captions, take them off the record or off every screen, or let them flow."""
+    name = room_name(room)
+    await running.rooms.turn(name, form.mode)
+    logger.info("room %r: mode %s, by %r", name, form.mode, by)
+    return {"room": name, "mode": form.mode}
 
 
 @router.get("/api/rooms/{room}/lines/{number}")

@@ -38,6 +38,12 @@ async def docs() -> Response:
     return FileResponse(PAGES / "docs.html")
 
 
+@router.get("/console")
+async def console() -> Response:
+    """Return the operator's page."""
+    return FileResponse(PAGES / "console.html")
+
+
 @router.get("/rooms/{room}")
 @router.get("/sala/{room}")
 async def display(room: str) -> Response:

@@ -1,6 +1,7 @@
 """A room's settings over HTTP: language, the talk's own words, replacements."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Message
 
 from parola.domain.errors import BadMessage, TooLarge
-from parola.domain.room_settings import Replacement, RoomSettings
+from parola.domain.room_settings import WHOLE_EVENT, Replacement, RoomSettings
 from parola.domain.terms import Terms
 from parola.domain.vocabulary import language_tag, room_name
 from parola.server.deps import Services, services
@@ -49,6 +50,14 @@ class SettingsForm(Form):
     )
     terms: TermsForm = TermsForm()
     replacements: list[ReplacementForm] = []
+    blocked: list[str] = Field(default=[], description="Words and phrases that are masked.")
+
+
+class EventForm(Form):
+    """Everything that is set for all rooms together."""
+
+    replacements: list[ReplacementForm] = []
+    blocked: list[str] = Field(default=[], description="Words and phrases that are masked.")
 
 
 class SpokenRoute(APIRoute):
@@ -84,9 +93,25 @@ async def room_settings(running: Running, room: str) -> SettingsForm:
 @router.put("/api/rooms/{room}/settings", tags=["rooms"])
 async def set_room(running: Running, room: str, form: SettingsForm) -> SettingsForm:
     """Set everything for a room anew; it is kept, and holds at once."""
-    settings = _meant(form)
-    await running.rooms.set_up(room_name(room), settings)
+    name, settings = room_name(room), _meant(form)
+    # What the operator lets be seen is set elsewhere, and not by whoever sends the words.
+    mode = (await running.rooms.plugs.book.read(name)).mode
+    await running.rooms.set_up(name, replace(settings, mode=mode))
     return _shown(settings)
+
+
+@router.get("/api/event/settings", tags=["rooms"])
+async def event_settings(running: Running) -> EventForm:
+    """Return what is set for every room."""
+    return _event(await running.rooms.plugs.book.read(WHOLE_EVENT))
+
+
+@router.put("/api/event/settings", tags=["rooms"])
+async def set_event(running: Running, form: EventForm) -> EventForm:
+    """Set the replacements and blocked words of all rooms anew; a room's own come first."""
+    settings = _meant(SettingsForm(replacements=form.replacements, blocked=form.blocked))
+    await running.rooms.set_up_event(settings)
+    return _event(settings)
 
 
 def _meant(form: SettingsForm) -> RoomSettings:
@@ -105,6 +130,7 @@ def _meant(form: SettingsForm) -> RoomSettings:
         language=language_tag(form.language) if form.language else None,
         terms=Terms(phrases, form.terms.text.strip()),
         replacements=rules,
+        blocked=tuple(dict.fromkeys(word for word in map(_trim, form.blocked) if word)),
     )
 
 
@@ -115,7 +141,13 @@ def _shown(settings: RoomSettings) -> SettingsForm:
         replacements=[
             ReplacementForm(heard=rule.heard, shown=rule.shown) for rule in settings.replacements
         ],
+        blocked=list(settings.blocked),
     )
+
+
+def _event(settings: RoomSettings) -> EventForm:
+    shown = _shown(settings)
+    return EventForm(replacements=shown.replacements, blocked=shown.blocked)
 
 
 def _trim(text: str) -> str:

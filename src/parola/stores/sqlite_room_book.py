@@ -62,5 +62,6 @@ def decode(text: str) -> RoomSettings:
         language=language and Language(language),
         terms=Terms(tuple(terms.pop("phrases")), **terms),
         replacements=tuple(Replacement(**rule) for rule in fields.pop("replacements")),
+        blocked=tuple(fields.pop("blocked", ())),
         **fields,
     )

@@ -28,6 +28,9 @@ const ASLEEP_MS = 20_000;
 const POLICY = 1008;
 const MOVING = 1012;
 
+/** What people do to a final: messages that name it in `of`. */
+const EDITS = ["correction", "strike", "restore"];
+
 /**
  * @typedef {"connecting"|"open"|"lost"|"refused"} Link
  *   "lost" heals by itself, "refused" never does.
@@ -36,6 +39,7 @@ const MOVING = 1012;
  * @property {(frame: object) => void} onSegment
  * @property {(frame: object) => void} [onState]
  * @property {(frame: object) => void} [onChange]
+ * @property {(frame: object) => void} [onEdit]
  * @property {(link: Link, reason: string) => void} [onLink]
  */
 
@@ -170,6 +174,8 @@ export class Feed {
       this.#listener.onSegment(frame);
     } else if (frame.type === "change" && this.#isNew(frame)) {
       this.#listener.onChange?.(frame);
+    } else if (EDITS.includes(frame.type) && this.#isNew(frame)) {
+      this.#listener.onEdit?.(frame);
     }
   }
 

@@ -10,10 +10,12 @@ export class Refused extends Error {
   /**
    * @param {string} message
    * @param {string} [code]  The server's word for it, stable where messages are not.
+   * @param {object|null} [body]  All that it answered.
    */
-  constructor(message, code = "") {
+  constructor(message, code = "", body = null) {
     super(message);
     this.code = code;
+    this.body = body;
   }
 }
 
@@ -88,10 +90,11 @@ export function upload(room, file, language, { progress, signal }) {
   });
 }
 
-async function ask(method, path) {
+/** Returns the server's answer. @throws {Refused} */
+export async function ask(method, path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, { method, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    answer = await fetch(path, { ...options, method, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
   } catch (error) {
     throw new Refused(UNREACHABLE, error.name);
   }
@@ -102,8 +105,8 @@ async function ask(method, path) {
 /** Returns the server's own sentence; what stands between us and it may answer in HTML. */
 function refusal(status, body) {
   try {
-    const { detail, code } = JSON.parse(body);
-    if (typeof detail === "string") return new Refused(detail, code);
+    const answer = JSON.parse(body);
+    if (typeof answer.detail === "string") return new Refused(answer.detail, answer.code, answer);
   } catch {
     // Not from our server: the number is all there is.
   }

@@ -45,6 +45,18 @@ const ROOM = {
     hint: "",
     tone: "bad",
   },
+  paused: {
+    short: "Paused by the operator",
+    large: "Captions are paused",
+    hint: "",
+    tone: "quiet",
+  },
+  off_record: {
+    short: "Off the record",
+    large: "Off the record",
+    hint: "What is said is shown and not written down.",
+    tone: "quiet",
+  },
   hidden: {
     short: "The screens are switched off",
     large: "",

@@ -11,6 +11,8 @@ export default {
   "recovering": "Recognition is restarting; the sound is kept",
   "failed": "Captions are not available",
   "unsaved": "Live, but not saved at the moment",
+  "paused": "Captions are paused",
+  "off_record": "Off the record: shown, not written down",
   "hidden": "The captions are switched off for now",
   "empty": "What is said appears here.",
   "captions paused": "captions paused",

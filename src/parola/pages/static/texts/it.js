@@ -11,6 +11,8 @@ export default {
   "recovering": "Il riconoscimento riparte; l'audio è al sicuro",
   "failed": "Sottotitoli non disponibili",
   "unsaved": "In diretta, ma per ora non salvati",
+  "paused": "Sottotitoli in pausa",
+  "off_record": "Fuori verbale: si legge, non si conserva",
   "hidden": "I sottotitoli sono spenti per ora",
   "empty": "Qui appare quello che viene detto.",
   "captions paused": "sottotitoli in pausa",
