@@ -14,7 +14,8 @@ from tests.unit.docs.reference import examples, page
 DEFAULTS: dict[str, Any] = {
     "language": None,
     "terms": {"phrases": [], "text": ""},
-    "replacements": [], "blocked": [],
+    "replacements": [],
+    "blocked": [],
 }
 
 

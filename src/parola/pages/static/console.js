@@ -135,6 +135,7 @@ function show() {
   $("summary").textContent = alarms ? `${count}, ${alarms} alarm${alarms > 1 ? "s" : ""}` : count;
   const mode = known.find(({ name }) => name === room)?.mode ?? "live";
   $("pause").setAttribute("aria-pressed", String(mode === "paused"));
+  $("off-record").setAttribute("aria-pressed", String(mode === "off_record"));
   $("hide").setAttribute("aria-pressed", String(mode === "hidden"));
 }
 
@@ -169,6 +170,7 @@ function start() {
     }
   });
   $("pause").onclick = () => turn("pause", "paused");
+  $("off-record").onclick = () => turn("off-record", "off_record");
   $("hide").onclick = () => turn("hide", "hidden");
   $("offer-no").onclick = () => offer(null);
   const wanted = new URLSearchParams(location.search).get("room");

@@ -24,7 +24,7 @@ export const strike = async (room, { seq, version, struck }, by) => {
 /** Returns how a line stands. */
 export const line = async (room, seq) => (await ask("GET", `${under(room)}/lines/${seq}`)).json();
 
-/** Says what the audience is to see: "live", "paused" or "hidden". */
+/** Says what the audience is to see: "live", "paused", "off_record" or "hidden". */
 export const setMode = (room, mode, by) => send("PUT", `${under(room)}/mode`, { mode }, by);
 
 const settingsOf = (room) => (room ? `${under(room)}/settings` : "/api/event/settings");
