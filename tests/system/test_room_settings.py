@@ -77,6 +77,7 @@ def test_a_room_is_told_from_files(scripted: RunningServer, tmp_path: Path) -> N
         "language": "it-IT",
         "terms": {"phrases": ["Grace Hopper", "Nuoro"], "text": ""},
         "replacements": [{"heard": "grace hooper", "shown": "Grace Hopper"}],
+        "blocked": [],
     }
     wrong = run("terms", "told", "--replacements", names, *to)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
