@@ -234,6 +234,17 @@ class Queue(Protocol):
         """
 
 
+class SharedLog(Protocol):
+    """Rooms' finals as all nodes have sent them on."""
+
+    async def since(self, room: str, since_ms: int) -> list[Entry]:
+        """Return what there is of a room from a time on, in order; may miss the last second.
+
+        Raises:
+            StoreFailed: it cannot be read now.
+        """
+
+
 class RoomBook(Protocol):
     """What people have set for each room, kept durably."""
 

@@ -41,6 +41,7 @@ from parola.server.deps import EngineFacts, Services
 from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.server.uploads import Uploads
 from parola.stores.aws import open_aws
+from parola.stores.dynamodb import open_dynamodb
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqs import SqsQueue
 
@@ -107,6 +108,9 @@ class Settings(BaseSettings):
     )
     pipeline_queue: str | None = Field(
         None, description="URL of the Amazon SQS queue that finals are sent on to."
+    )
+    pipeline_table: str | None = Field(
+        None, description="Amazon DynamoDB table that conversations are read from, on any node."
     )
 
     @property
@@ -216,6 +220,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         shipper = await stack.enter_async_context(
             _shipper(stores.outbox, settings.pipeline_queue, settings.stop_within_s)
         )
+        shared = None
+        if settings.pipeline_table:
+            shared = await stack.enter_async_context(open_dynamodb(settings.pipeline_table))
         keep_s = settings.keep_uploads_h * 3600
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(stores.log, settings.stop_within_s))
@@ -247,7 +254,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             sample=Recording(SAMPLE, "sample talk", probe(SAMPLE).duration_s),
             max_upload_bytes=max_upload_bytes,
             text_screens=TextScreens(rooms, tasks),
-            windows=Windows(rooms, tasks),
+            windows=Windows(rooms, tasks, shared=shared),
             stream_in_real_time=settings.stream_pace == "realtime",
             gate=gate,
             shipper=shipper,

@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 from parola import __version__
+from parola.cli.cost import cost
 from parola.cli.demo import demo
 from parola.cli.devices import devices
 from parola.cli.doctor import doctor
@@ -61,6 +62,7 @@ for command in (
     transcribe_api,
     terms,
     vocabulary,
+    cost,
 ):
     app.command()(command)
 

@@ -96,6 +96,13 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
             help="URL of the Amazon SQS queue that finals are sent on to.", show_default="none"
         ),
     ] = None,
+    pipeline_table: Annotated[
+        str | None,
+        typer.Option(
+            help="Amazon DynamoDB table that conversations are read from, on any node.",
+            show_default="none",
+        ),
+    ] = None,
 ) -> None:
     """Serve rooms: take sound in, show captions, keep transcripts. Ctrl+C ends it in order."""
     given = {name: value for name, value in locals().items() if value is not None}

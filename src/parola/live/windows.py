@@ -1,25 +1,31 @@
 """The last two minutes of each conversation, read once however many people look."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
-from parola.domain.errors import ParolaError
+from parola.domain.errors import ParolaError, StoreFailed
 from parola.domain.log import Entry
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
 from parola.live.beside import beside
 from parola.live.rooms import Rooms
-from parola.ports import Numbered
+from parola.ports import Numbered, SharedLog
 from parola.wire import conversation
+
+logger = logging.getLogger(__name__)
 
 WINDOW_MS = 120_000
 """How old a line may be. Source: the pipeline's web app, "the past 2 minutes"."""
 
 EVERY_S = 10.0
 """How often a viewer is sent the window at least. Source: the pipeline's own pace."""
+
+LOOK_S = 1.0
+"""How often a shared log is looked at: once for each room and node, however many viewers."""
 
 MOST = 1000
 """Lines in a window; two minutes of several quick speakers have a tenth of it."""
@@ -35,11 +41,16 @@ class Windows:
         *,
         every_s: float = EVERY_S,
         window_ms: int = WINDOW_MS,
+        shared: SharedLog | None = None,
+        look_s: float = LOOK_S,
     ) -> None:
+        """Read this node's own rooms, or, where there is one, a log that nodes share."""
         self._rooms = rooms
         self._tasks = tasks
         self._every_s = every_s
         self._window_ms = window_ms
+        self._shared = shared
+        self._look_s = look_s
         self._windows: dict[RoomName, _Window] = {}
 
     async def follow(self, name: RoomName) -> AsyncGenerator[str]:
@@ -54,7 +65,7 @@ class Windows:
         async with self._rooms.view(name):
             window = self._windows.get(name)
             if window is None:
-                window = self._windows[name] = _Window(self._rooms, name, self._window_ms)
+                window = self._windows[name] = self._open(name)
                 self._tasks.create_task(self._read(name, window))
             window.viewers += 1
             try:
@@ -73,6 +84,11 @@ class Windows:
                     window.left.set()
                     if self._windows.get(name) is window:
                         del self._windows[name]
+
+    def _open(self, name: RoomName) -> "_Window":
+        if self._shared is None:
+            return _Window(self._rooms, name, self._window_ms)
+        return _SharedWindow(self._rooms, name, self._window_ms, self._shared, self._look_s)
 
     async def _read(self, name: RoomName, window: "_Window") -> None:
         try:
@@ -139,6 +155,44 @@ class _Window:
         self._last_number = entry.number
         if isinstance(entry.body, Segment):
             self._lines.append((entry.at_ms, conversation.item(entry, entry.body)))
-            self._message = ""
-            waiting, self.changed = self.changed, asyncio.Event()
-            waiting.set()
+            self._tell()
+
+    def _tell(self) -> None:
+        self._message = ""
+        waiting, self.changed = self.changed, asyncio.Event()
+        waiting.set()
+
+
+class _SharedWindow(_Window):
+    """The same, from a log that nodes share and that has to be asked."""
+
+    def __init__(
+        self, rooms: Rooms, name: RoomName, window_ms: int, shared: SharedLog, look_s: float
+    ) -> None:
+        super().__init__(rooms, name, window_ms)
+        self._shared = shared
+        self._look_s = look_s
+
+    async def read(self) -> None:
+        """Ask for the whole window each time: a queue may deliver an early line late.
+
+        Where the log cannot be read, what was read before stays, and it is asked again.
+        """
+        while True:
+            oldest = self._rooms.plugs.now_ms() - self._window_ms
+            try:
+                self._replace(await self._shared.since(self._name, oldest))
+            except StoreFailed as error:
+                logger.warning("the shared log cannot be read: %s", error.message)
+            self.ready.set()
+            await asyncio.sleep(self._look_s)
+
+    def _replace(self, entries: list[Entry]) -> None:
+        lines = [
+            (entry.at_ms, conversation.item(entry, entry.body))
+            for entry in entries[-MOST:]
+            if isinstance(entry.body, Segment)
+        ]
+        if lines != list(self._lines):
+            self._lines = deque(lines, maxlen=MOST)
+            self._tell()

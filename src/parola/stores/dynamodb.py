@@ -86,13 +86,7 @@ class DynamoDbLog:
         return await self._client.call(lambda db: self._read(db, room, after, limit))
 
     async def since(self, room: str, since_ms: int) -> list[Entry]:
-        """Return what the room's log holds from a time on, in order: one query, as a rule.
-
-        Half the price of `read`, as it may miss the last second.
-
-        Raises:
-            StoreFailed: the table cannot be read now.
-        """
+        """One query, as a rule, at half the price of `read`."""
         start = {":start": {"S": iso_ms(since_ms)}}
         return await self._client.call(
             lambda db: [

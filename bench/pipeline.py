@@ -1,0 +1,86 @@
+"""How fast finals go from a log through outbox, queue and function into the table.
+
+The event's template is deployed into MiniStack on this machine, so the figures are of our code and
+of the stand-in, not of AWS; a real queue and function add their own delay. A final's delay counts
+from its append to the first look at the table that shows it; the table is looked at ten times a
+second, by one reader whatever the number of viewers.
+
+    python -m bench.pipeline [--finals 300] [--pace 5]
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from parola.domain.event_cost import PRICES_OF, Prices
+from parola.live.beside import beside
+from parola.live.shipper import Shipper
+from parola.stores.aws import open_aws
+from parola.stores.dynamodb import DynamoDbLog, open_dynamodb
+from parola.stores.sqlite import open_sqlite
+from parola.stores.sqs import SqsQueue
+from tests.deploy.stack import Stack, deployed
+from tests.pipeline.speaker import ROOM, final, now_ms
+from tests.stand_ins import ministack
+
+LOOK_S = 0.1
+
+
+async def run(stack: Stack, folder: Path, first: int, finals: int, pace: float) -> list[float]:
+    """Return the delay of each final in seconds; `pace` 0 appends all of them at once."""
+    said: dict[int, float] = {}
+    seen: dict[int, float] = {}
+    begin_ms = now_ms()
+    async with (
+        open_sqlite(folder, ships=True) as stores,
+        open_aws("sqs") as sqs,
+        open_dynamodb(stack.table) as table,
+    ):
+        shipper = Shipper(stores.outbox, SqsQueue(sqs, stack.queue), now_ms)
+        async with beside(shipper.run()), beside(_look(table, begin_ms, seen)):
+            for number in range(first, first + finals):
+                said[number] = time.monotonic()
+                await stores.log.append([final(number, begin_ms + number)])
+                if pace:
+                    await asyncio.sleep(1 / pace)
+            while len(seen) < finals:  # noqa: ASYNC110 - a table tells nobody
+                await asyncio.sleep(0.02)
+    return [seen[number] - said[number] for number in said]
+
+
+async def _look(table: DynamoDbLog, since_ms: int, seen: dict[int, float]) -> None:
+    while True:
+        for entry in await table.since(ROOM, since_ms):
+            seen.setdefault(entry.number, time.monotonic())
+        await asyncio.sleep(LOOK_S)
+
+
+def main() -> None:
+    """Print finals per second, delays and the price of an hour."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--finals", type=int, default=300)
+    parser.add_argument("--pace", type=float, default=5.0, help="Finals a second, for the delay.")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, ministack() as stand_in:
+        folder = Path(name)
+        os.environ |= stand_in.environment
+        with deployed(stand_in, folder) as stack:
+            began_s = time.monotonic()
+            asyncio.run(run(stack, folder / "burst", 1, options.finals, 0))
+            took_s = time.monotonic() - began_s
+            paced = options.finals // 3
+            first = options.finals + 1
+            delays = asyncio.run(run(stack, folder / "paced", first, paced, options.pace))
+    cuts = statistics.quantiles(delays, n=100)
+    print(f"{options.finals} finals at once: {options.finals / took_s:.0f} a second")
+    print(f"{paced} finals, {options.pace:g} a second: p50 {cuts[49]:.2f} s, p99 {cuts[98]:.2f} s")
+    print(f"requests to the table: {1 / LOOK_S:g} a second here, 1 on a server, for any viewers")
+    print(f"{Prices().pipeline_caption_h} $ per caption-hour ({PRICES_OF}, secondary sources)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""What must hold of our templates, beyond what the linter knows of every template."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Template = dict[str, Any]
+
+ALB_KEYS = {"idle_timeout.timeout_seconds", "routing.http.drop_invalid_header_fields.enabled"}
+TARGET_KEYS = {"deregistration_delay.timeout_seconds", "stickiness.enabled", "stickiness.type"}
+"""Free texts to the linter. Source: Elastic Load Balancing API, attributes."""
+
+ANY_RESOURCE = {
+    "transcribe:StartStreamTranscription",
+    "transcribe:StartStreamTranscriptionWebSocket",
+    "ecr:GetAuthorizationToken",
+}
+"""Actions that know no resource. Source: Service Authorization Reference."""
+
+
+def complaints(template: Template) -> list[str]:
+    """Return what is wrong with a template; empty where nothing is."""
+    return [complaint for rule in RULES for complaint in rule(template)]
+
+
+def of_type(template: Template, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the names and properties of a type's resources."""
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == kind:
+            yield name, resource.get("Properties", {})
+
+
+def _queues(template: Template) -> Iterator[str]:
+    for name, queue in of_type(template, "AWS::SQS::Queue"):
+        if not queue.get("SqsManagedSseEnabled"):
+            yield f"{name} is not encrypted"
+    for name, source in of_type(template, "AWS::Lambda::EventSourceMapping"):
+        if "ReportBatchItemFailures" not in source.get("FunctionResponseTypes", []):
+            yield f"{name} takes a batch for kept of which a part failed"
+        queue = template["Resources"][source["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+        function = template["Resources"][source["FunctionName"]["Ref"]]["Properties"]
+        if "RedrivePolicy" not in queue:
+            yield f"{name}'s queue has no dead-letter queue"
+        elif queue["RedrivePolicy"]["maxReceiveCount"] < 5:
+            yield f"{name}'s queue gives up too early"
+        if queue["VisibilityTimeout"] < 6 * function["Timeout"]:
+            yield f"{name}'s queue delivers again while the function still works"
+
+
+def _tables(template: Template) -> Iterator[str]:
+    for name, resource in template["Resources"].items():
+        if resource["Type"] != "AWS::DynamoDB::Table":
+            continue
+        table = resource["Properties"]
+        if resource.get("DeletionPolicy") != "Retain":
+            yield f"{name} goes with its stack"
+        if table.get("TimeToLiveSpecification", {}).get("AttributeName") != "exp":
+            yield f"{name} deletes nothing that is expired"
+        if not table.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
+            yield f"{name} cannot be brought back"
+        if [key["AttributeName"] for key in table["KeySchema"]] != ["pk", "sk"]:
+            yield f"{name} has other keys than the code"
+        if "OnDemandThroughput" not in table:
+            yield f"{name} may cost any amount"
+
+
+def _balancers(template: Template) -> Iterator[str]:
+    kinds = (("LoadBalancer", ALB_KEYS), ("TargetGroup", TARGET_KEYS))
+    for kind, known in kinds:
+        for name, part in of_type(template, f"AWS::ElasticLoadBalancingV2::{kind}"):
+            keys = {pair["Key"] for pair in part.get(f"{kind}Attributes", [])}
+            if keys != known:
+                yield f"{name} has other attributes than {sorted(known)}"
+    for name, target in of_type(template, "AWS::ElasticLoadBalancingV2::TargetGroup"):
+        if target["HealthCheckPath"] != "/healthz":
+            yield f"{name} asks for another page than /healthz"
+        if target["HealthCheckIntervalSeconds"] <= target["HealthCheckTimeoutSeconds"]:
+            yield f"{name} asks again before it has given up"
+        for pair in target["TargetGroupAttributes"]:
+            if pair["Key"].startswith("deregistration") and int(pair["Value"]) > 120:
+                yield f"{name} holds a task for longer than it may stop"
+
+
+def _tasks(template: Template) -> Iterator[str]:
+    tasks = dict(of_type(template, "AWS::ECS::TaskDefinition"))
+    for name, task in tasks.items():
+        for container in task["ContainerDefinitions"]:
+            if not 30 <= container.get("StopTimeout", 30) <= 120:
+                yield f"{name} has a StopTimeout that Fargate refuses"
+            if not container.get("ReadonlyRootFilesystem"):
+                yield f"{name} can write to its own program"
+    for name, service in of_type(template, "AWS::ECS::Service"):
+        containers = tasks[service["TaskDefinition"]["Ref"]]["ContainerDefinitions"]
+        ports = {(c["Name"], p["ContainerPort"]) for c in containers for p in c["PortMappings"]}
+        for balancer in service["LoadBalancers"]:
+            if (balancer["ContainerName"], balancer["ContainerPort"]) not in ports:
+                yield f"{name} sends to a container or port that is not there"
+        if service.get("LaunchType") != "FARGATE":
+            yield f"{name} may lose its task in the middle of a talk"
+
+
+def _rights(template: Template) -> Iterator[str]:
+    for name, role in of_type(template, "AWS::IAM::Role"):
+        for policy in role.get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                actions = statement["Action"]
+                actions = {actions} if isinstance(actions, str) else set(actions)
+                if any(action.endswith("*") for action in actions):
+                    yield f"{name} may do more than it names"
+                if statement["Resource"] == "*" and not actions <= ANY_RESOURCE:
+                    yield f"{name} may do {sorted(actions - ANY_RESOURCE)} to everything"
+
+
+def _doors(template: Template) -> Iterator[str]:
+    for name, group in of_type(template, "AWS::EC2::SecurityGroup"):
+        for rule in group.get("SecurityGroupIngress", []):
+            if rule.get("CidrIp") == "0.0.0.0/0" or rule.get("CidrIpv6") == "::/0":
+                yield f"{name} lets in everybody past CloudFront"
+    for name, bucket in of_type(template, "AWS::S3::Bucket"):
+        blocks = bucket.get("PublicAccessBlockConfiguration", {})
+        if len(blocks) < 4 or not all(blocks.values()):
+            yield f"{name} can be made public"
+
+
+def _money(template: Template) -> Iterator[str]:
+    if not dict(of_type(template, "AWS::Budgets::Budget")):
+        yield "nobody is told of the bill"
+    if dict(of_type(template, "AWS::EC2::NatGateway")):
+        yield "a NAT gateway costs more than all the rest"
+    for name, group in of_type(template, "AWS::Logs::LogGroup"):
+        if group.get("RetentionInDays", 10**6) > 7:
+            yield f"{name} keeps its lines for too long"
+
+
+def _alarms(template: Template) -> Iterator[str]:
+    alarms = dict(of_type(template, "AWS::CloudWatch::Alarm"))
+    for name, alarm in alarms.items():
+        if not alarm.get("AlarmActions"):
+            yield f"{name} tells nobody"
+    watched = {alarm["MetricName"] for alarm in alarms.values()}
+    wanted = set()
+    if dict(of_type(template, "AWS::SQS::Queue")):
+        wanted |= {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
+        wanted |= {"Errors", "Conflicts"}
+    if dict(of_type(template, "AWS::ElasticLoadBalancingV2::TargetGroup")):
+        wanted.add("UnHealthyHostCount")
+    if dict(of_type(template, "AWS::EC2::Instance")):
+        wanted.add("StatusCheckFailed")
+    for metric in sorted(wanted - watched):
+        yield f"nobody watches {metric}"
+
+
+RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
+    _queues,
+    _tables,
+    _balancers,
+    _tasks,
+    _rights,
+    _doors,
+    _money,
+    _alarms,
+)
