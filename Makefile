@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 LOCK := uv pip compile --universal --generate-hashes \
 	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" --quiet
 
-.PHONY: help run setup demo test chaos check format lock sample lambda screenshots clean \
+.PHONY: help run setup demo test chaos storm check format lock sample lambda screenshots clean \
 	loopback unloopback loopback_redirect loopback_clean
 
 help: ## List the targets
@@ -36,6 +36,10 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 
 chaos: $(VENV)/.dev ## Kill, cut and fill everything on 1,000 seeded schedules; SEED=… replays one
 	$(PY) -m tests.chaos $(SEED)
+
+storm: $(VENV)/.dev ## Lose answers, throttle and kill along the pipeline, 5 seeds; SEED=… replays one
+	scripts/sdk-venvs
+	$(PY) -m tests.pipeline $(SEED)
 
 check: $(VENV)/.dev ## Check format, lint, types, import arrows, and the docs against the code
 	$(PY) -m ruff format --check .
