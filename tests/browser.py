@@ -110,15 +110,21 @@ Open = Callable[..., Awaitable[Tab]]
 """`open_tab(server, path="/", prepare=None, **options)`; the options are a browser context's."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    """One Chromium for a module's tests."""
+def chromium_path() -> str:
+    """Return where Chromium is; without it the test is skipped, or fails on CI."""
     path = shutil.which("chromium")
     if path is None:
         reason = "there is no chromium; install it with: apt-get install chromium"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+    return path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """One Chromium for a module's tests."""
+    path = chromium_path()
     expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)

@@ -39,6 +39,9 @@ class PowerSwitch:
     async def past(self, room: str, session: str) -> SessionPast:
         return await self._log.past(room, session)
 
+    async def newest_switch(self, room: str) -> Entry | None:
+        return await self._log.newest_switch(room)
+
     async def rooms(self) -> list[RoomSummary]:
         return await self._log.rooms()
 

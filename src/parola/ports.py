@@ -155,6 +155,13 @@ class Log(Protocol):
             StoreFailed: the log cannot be read now.
         """
 
+    async def newest_switch(self, room: str) -> Entry | None:
+        """Return the newest entry that took the room off the record or back on.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+
     async def rooms(self) -> list[RoomSummary]:
         """Return every room that has a log, by name.
 
@@ -297,13 +304,20 @@ class Numbered:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """A final that is off the record: for who reads now, and in no log."""
+
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
 class Partial:
     """The newest guess; replaces the partial before it."""
 
     segment: Segment
 
 
-RoomEvent = Numbered | Partial | RoomState
+RoomEvent = Numbered | Unrecorded | Partial | RoomState
 
 
 class Bus(Protocol):

@@ -92,6 +92,9 @@ class Disk:
         await asyncio.sleep(0.001)
         return await self.log.past(room, session)
 
+    async def newest_switch(self, room: str) -> Entry | None:
+        return await self.log.newest_switch(room)
+
     async def rooms(self) -> list[RoomSummary]:
         return await self.log.rooms()
 

@@ -33,6 +33,17 @@ class Trouble:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The room goes off the record, or back on."""
+
+    position: int
+    """From this frame on, in frames of the source's rate."""
+
+    is_off: bool
+    """Whether nothing is to be kept of what is said from there on."""
+
+
 def start_message(start: Start) -> str:
     """Return a source's first frame."""
     fields = {
@@ -52,7 +63,7 @@ def end_message() -> str:
     return json.dumps({"type": "end"})
 
 
-def read_server_message(text: str) -> Ready | Ack | Trouble | None:
+def read_server_message(text: str) -> Ready | Ack | Trouble | Record | None:
     """Return what the server said; None for what only newer clients understand.
 
     Raises:
@@ -70,11 +81,13 @@ def read_server_message(text: str) -> Ready | Ack | Trouble | None:
         raise refusal(str(fields.get("code")), str(fields.get("message")))
     if kind == "state":
         return Trouble(str(fields.get("state")), str(fields.get("detail", "")))
-    if kind not in {"ready", "ack"}:
+    if kind not in {"ready", "ack", "record"}:
         return None
     position = fields.get("position")
     if type(position) is not int or position < 0:
         raise errors.BadMessage("The server sent no position; is it a Parola server?")
+    if kind == "record":
+        return Record(position, is_off=fields.get("off") is True)
     return Ready(position) if kind == "ready" else Ack(position)
 
 

@@ -45,6 +45,9 @@ class Block(Protocol):
             OSError: the disk is broken.
         """
 
+    def cut(self, frames: int) -> None:
+        """Keep only so many frames, the first ones."""
+
     def remove(self) -> None:
         """Give up what it holds."""
 
@@ -79,6 +82,10 @@ class MemoryBlock:
         """Return the samples from a frame of the block on."""
         return bytes(self._pcm[offset * FRAME_BYTES : (offset + frames) * FRAME_BYTES])
 
+    def cut(self, frames: int) -> None:
+        """Keep only so many frames, the first ones."""
+        del self._pcm[frames * FRAME_BYTES :]
+
     def remove(self) -> None:
         """Give up what it holds."""
         self._pcm.clear()
@@ -110,6 +117,10 @@ class Spool:
         self._end = kept[-1].first_frame + kept[-1].frames if kept else first_frame
         # A block that the last process was writing may end in mid-frame: it is not written again.
         self._closed = bool(kept)
+        self.is_off_record = False
+        """Whether what comes is kept in memory only, until the word is taken back."""
+        self._on_record_from = 0
+        """The frame from which on that is over."""
         self.trouble: OSError | None = None
         """Why the newest sound is in memory only, if it is."""
         self.trim(first_frame)
@@ -138,6 +149,8 @@ class Spool:
         while at < len(pcm):
             block = self._open_block()
             part = pcm[at : at + size - block.frames * FRAME_BYTES]
+            if self._end < self._on_record_from:
+                part = part[: (self._on_record_from - self._end) * FRAME_BYTES]
             try:
                 block.append(part)
             except OSError as error:
@@ -145,7 +158,24 @@ class Spool:
                 continue
             at += len(part)
             self._end += len(part) // FRAME_BYTES
+            self._closed |= self._end == self._on_record_from
         return self._keep_budget()
+
+    def go_off_record(self, frame: int) -> None:
+        """Keep sound from this frame on in memory only, what is on the disk already too.
+
+        Raises:
+            OSError: the disk is broken.
+        """
+        self.is_off_record, self._closed = True, True
+        blocks, self._blocks = self._blocks, []
+        for block in blocks:
+            self._blocks += _off_disk(block, frame)
+
+    def go_on_record(self, frame: int) -> None:
+        """Keep sound from this frame on as before."""
+        self.is_off_record, self._closed = False, True
+        self._on_record_from = frame
 
     def read(self, frame: int) -> AudioChunk | None:
         """Return what follows from a frame on, a tenth of a second at most; None at the end.
@@ -174,7 +204,8 @@ class Spool:
 
     def _open_block(self) -> Block:
         if not self._blocks or self._closed or self._blocks[-1].frames >= BLOCK_FRAMES:
-            self._blocks.append(self._new_block(self._end))
+            is_off = self.is_off_record or self._end < self._on_record_from
+            self._blocks.append((MemoryBlock if is_off else self._new_block)(self._end))
             self._closed = False
         return self._blocks[-1]
 
@@ -192,3 +223,21 @@ class Spool:
     @staticmethod
     def _end_of(block: Block) -> int:
         return block.first_frame + block.frames
+
+
+def _off_disk(block: Block, frame: int) -> list[Block]:
+    """Return the block with its sound from a frame on in memory.
+
+    Raises:
+        OSError: the disk is broken.
+    """
+    at = max(frame - block.first_frame, 0)
+    if not block.is_on_disk or at >= block.frames:
+        return [block]
+    late = MemoryBlock(block.first_frame + at)
+    late.append(block.read(at, block.frames - at))
+    if at:
+        block.cut(at)
+        return [block, late]
+    block.remove()
+    return [late]

@@ -114,6 +114,15 @@ class FileBlock:
             # A process that was killed may have left half a frame at the end.
             return file.read(min(frames, self.frames - offset) * FRAME_BYTES)
 
+    def cut(self, frames: int) -> None:
+        """Keep only so many frames, the first ones.
+
+        Raises:
+            OSError: the disk is broken.
+        """
+        os.truncate(self._path, frames * FRAME_BYTES)
+        self._bytes = frames * FRAME_BYTES
+
     def remove(self) -> None:
         """Give up what it holds."""
         with suppress(OSError):

@@ -14,6 +14,7 @@ from parola.client.connection import Unreachable, socket_to, socket_url
 from parola.client.source_messages import (
     Ack,
     Ready,
+    Record,
     Trouble,
     end_message,
     read_server_message,
@@ -218,6 +219,8 @@ class Sender:
             said = read_server_message(frame) if isinstance(frame, str) else None
             if isinstance(said, Trouble):
                 self._listener.news(f"The engine: {said.state}. {said.detail}".rstrip())
+            elif isinstance(said, Record):
+                self._note_record(said)
             elif isinstance(said, Ack):
                 self._attempts = 0
                 self._kept.note_safe(said.position)
@@ -225,6 +228,15 @@ class Sender:
                 self._changed.set()
         if not self._ending or self.progress.safe_frame < self._kept.spool.end_frame:
             raise Unreachable("The server closed the connection before the end; try again.")
+
+    def _note_record(self, said: Record) -> None:
+        spool = self._kept.spool
+        if said.is_off and not spool.is_off_record:
+            spool.go_off_record(said.position)
+            self._listener.news("The room is off the record: its sound is kept in memory only.")
+        elif spool.is_off_record and not said.is_off:
+            spool.go_on_record(said.position)
+            self._listener.news("The room is on the record again.")
 
     async def _send(self, socket: ClientConnection, cursor: int) -> None:
         """Send from the cursor on, as it comes, to the end message."""

@@ -5,20 +5,28 @@ from typing import Literal
 
 from parola.domain.transcript import Segment
 
-Change = Literal["session_started", "session_ended", "language", "mode"]
+Change = Literal["session_started", "session_ended", "language", "mode", "off_record", "on_record"]
 
 BEGIN_AND_END = frozenset({"session_started", "session_ended"})
 """The changes between which a talk goes on."""
 
+ON_OR_OFF = frozenset({"on_record", "off_record"})
+"""The changes that say whether a room's words are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """Something about the room changed: a talk, its language, what the operator lets be seen."""
+    """Something about the room changed.
+
+    A talk began or ended, the language was switched, the room went off the record or back on.
+    """
 
     change: Change
     session: str
     value: str = ""
-    """The language, for `language` and `session_started`; for `mode` what the operator has set."""
+    """The language, for `language` and `session_started`; for `mode` what the operator has set; for
+    `off_record` and `on_record` the frame of the session from which on it holds, "" where nobody
+    was speaking."""
 
 
 Reason = Literal["no speech", "too fast", "not confident"]
@@ -102,6 +110,19 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Where a session's sound goes off the record or back on."""
+
+    frame: int
+    """On the session's clock: the first one for which it holds."""
+
+    at_ms: int
+    """When it was said, wall-clock time in milliseconds since 1970."""
+
+    is_off: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SessionPast:
     """What a room's log holds of one session: where that one goes on after a restart."""
 
@@ -113,6 +134,22 @@ class SessionPast:
 
     is_open: bool = False
     """Whether its beginning is in the log, and no end after it."""
+
+    switches: tuple[Switch, ...] = ()
+    """Where it went off the record and back on, in the order in which that was said."""
+
+
+def is_switch(entry: Entry) -> bool:
+    """Return whether the entry takes the room off the record or back on."""
+    return isinstance(entry.body, StateChange) and entry.body.change in ON_OR_OFF
+
+
+def switch_in(entry: Entry) -> Switch | None:
+    """Return where an entry takes its session off the record or back on; None where it does not."""
+    body = entry.body
+    if not isinstance(body, StateChange) or not is_switch(entry) or not body.value:
+        return None
+    return Switch(int(body.value), entry.at_ms, is_off=body.change == "off_record")
 
 
 @dataclass(frozen=True, slots=True)

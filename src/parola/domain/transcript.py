@@ -79,6 +79,9 @@ class Segment:
     heard: str = ""
     """What the recogniser heard, where a replacement shows something else."""
 
+    off_record: bool = False
+    """It is shown to who reads now, and kept nowhere."""
+
     @property
     def start_s(self) -> float:
         """Seconds on the session's clock."""

@@ -13,7 +13,7 @@ from parola.domain.errors import ParolaError
 from parola.domain.log import Edit, Entry
 from parola.domain.transcript import Segment
 from parola.live.archive import Archive, Line, Past, line
-from parola.ports import Numbered, Partial, RoomEvent, RoomState
+from parola.ports import Numbered, Partial, RoomEvent, RoomState, Unrecorded
 from parola.wire import messages
 
 WINDOW = 500
@@ -36,6 +36,9 @@ REPLAY_MS = 12 * 3600 * 1000
 UNSAVED = 500
 """How many numbers beyond the log's a viewer may have seen, before a crash while the disk was full:
 half an hour of talk."""
+
+ASIDES = 64
+"""Finals off the record that wait for a slow viewer; there is no log to read the others from."""
 
 BEAT_S = 15.0
 """Viewers that ask for states hear something at least this often: a browser cannot see a
@@ -74,6 +77,9 @@ class Place:
     state: int = -1
     """Versions of what is not logged: what was passed by counts as read."""
 
+    aside: int = 0
+    """How many finals off the record the room has had: for who was there."""
+
 
 class Feed:
     """A window of finals, the newest partial and the state; and everybody who waits for more.
@@ -93,6 +99,8 @@ class Feed:
         self._partial: Segment | None = None
         self._partial_frame = ""
         self._partial_version = 0
+        self._asides: deque[Frame] = deque(maxlen=ASIDES)
+        self._aside_count = 0
         self.state = RoomState("idle")
         self.language = ""
         self.engine = ""
@@ -135,6 +143,10 @@ class Feed:
         """Take an event from the bus; a number that was seen already changes nothing."""
         if isinstance(event, Numbered):
             self._append(event.entry)
+        elif isinstance(event, Unrecorded):
+            self._asides.append(Frame(messages.unrecorded_message(self._room, event.segment)))
+            self._aside_count += 1
+            self._replace_partial(event.segment)
         elif isinstance(event, Partial):
             self._partial = event.segment
             self._partial_frame = messages.partial_message(self._room, event.segment)
@@ -155,12 +167,11 @@ class Feed:
             # Pages blank themselves; the older systems' displays know no such word.
             is_text = ready.is_text and not self._is_blank
             self._lines.append(ready if is_text else replace(ready, is_text=False))
-        final = entry.body
-        if (
-            self._partial is not None
-            and isinstance(final, Segment)
-            and final.session == self._partial.session
-        ):
+        if isinstance(entry.body, Segment):
+            self._replace_partial(entry.body)
+
+    def _replace_partial(self, final: Segment) -> None:
+        if self._partial is not None and final.session == self._partial.session:
             # The final stands for the partial: nobody needs that one any more.
             self._partial = None
             self._partial_version += 1
@@ -212,7 +223,7 @@ class Feed:
                     place.number = missed.number
                     if missed.is_for(extras=view.extras):
                         yield Frame(missed.frame, missed.number)
-            for frame in self.guess_news(view, place):
+            for frame in self.passing_news(view, place):
                 yield frame
             if changed is self._changed and not await _within(BEAT_S, changed) and view.extras:
                 yield self.beat()
@@ -224,7 +235,10 @@ class Feed:
             cursor = self._last_number
         elif cursor is None or self._is_foreign(cursor):
             cursor = self._newcomer(now_ms)
-        return Place(cursor)
+        # What was said off the record before is not for who comes now.
+        is_aside = self._partial is not None and self._partial.off_record
+        partial = self._partial_version if is_aside else -1
+        return Place(cursor, partial, aside=self._aside_count)
 
     def greeting(self, view: View, place: Place, now_ms: int) -> Frame | None:
         """Return the first state, from which a viewer learns the server's clock."""
@@ -255,7 +269,7 @@ class Feed:
             place.number = missed.number
             if missed.is_for(extras=view.extras):
                 frames.append(Frame(missed.frame, missed.number))
-        return frames + self.guess_news(view, place)
+        return frames + self.passing_news(view, place)
 
     def state_news(self, view: View, place: Place) -> list[Frame]:
         """Return the state, where the viewer asked for it and has an older one."""
@@ -264,13 +278,15 @@ class Feed:
         place.state = self._state_version
         return [self.beat()] if view.extras else []
 
-    def guess_news(self, view: View, place: Place) -> list[Frame]:
-        """Return the newest guess, where the viewer asked for guesses and has an older one."""
-        if place.partial == self._partial_version:
-            return []
+    def passing_news(self, view: View, place: Place) -> list[Frame]:
+        """Return what is in no log and new to the viewer: finals off the record, then the guess."""
+        missed = min(self._aside_count - place.aside, len(self._asides))
+        frames = list(self._asides)[len(self._asides) - missed :]
+        place.aside = self._aside_count
+        if place.partial != self._partial_version and view.partials and self._partial:
+            frames.append(Frame(self._partial_frame))
         place.partial = self._partial_version
-        is_shown = view.partials and (view.extras or not self._is_blank)
-        return [Frame(self._partial_frame)] if is_shown and self._partial else []
+        return frames if view.extras or not self._is_blank else []
 
     def is_read_to_the_end(self, place: Place) -> bool:
         """Return whether a viewer has exactly what there is: no less, and no number beyond."""
@@ -278,6 +294,7 @@ class Feed:
         return (
             last_line <= place.number <= self._last_number
             and place.partial == self._partial_version
+            and place.aside == self._aside_count
             and place.state == self._state_version
         )
 

@@ -71,6 +71,11 @@ class Intake:
         ahead = (safe - self.session.plan.first_frame) * self.rate_hz // RATE_HZ
         return min(self._position + ahead, self.received)
 
+    def position_of(self, frame: int) -> int:
+        """Return the source's first frame at or after one on the session's clock."""
+        ahead = frame - self.session.plan.first_frame
+        return self._position + source_frame(ahead, self.rate_hz)
+
     def close(self, last_line: Saved | None) -> None:
         """Note that nothing more comes from the session, and its last line in the log."""
         self._last_line = last_line

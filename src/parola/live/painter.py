@@ -51,10 +51,13 @@ NOTES = {
     "paused": "captions paused",
     "off_record": "off the record",
 }
-"""What is shown of a room's state after `IDLE_S` without words."""
+"""What is shown of a room's state after `IDLE_S` without words; off the record, at once."""
 
 RECONNECTING = "reconnecting"
 """What is shown while the reader's own connection is gone."""
+
+OFF_RECORD = "off_record"
+"""The state in which words are shown and not kept: said while they flow."""
 
 HIDDEN = "hidden"
 """The state in which nothing may be shown at all."""
@@ -340,6 +343,8 @@ class Painter:
         """Return what to show of the room's state, such as "pause"; "" while words flow."""
         if self._lost_s is not None:
             return RECONNECTING if now_s - self._lost_s >= LOST_S else ""
+        if self._state == OFF_RECORD:
+            return NOTES[OFF_RECORD]
         if self._waiting or now_s - self._painted_s < IDLE_S:
             return ""
         return NOTES.get(self._state, "")

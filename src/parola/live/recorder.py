@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import BEGIN_AND_END, Body, Edit, Entry, SessionPast, StateChange
+from parola.domain.log import (
+    BEGIN_AND_END,
+    Body,
+    Edit,
+    Entry,
+    SessionPast,
+    StateChange,
+    is_switch,
+    switch_in,
+)
 from parola.domain.transcript import Segment
 from parola.ports import Log
 
@@ -74,8 +83,9 @@ class _Room:
             if len(self.recent) > RECENT_ENTRIES:
                 self.recent.popitem(last=False)
 
-    def note(self, body: Body) -> None:
-        """Keep what is known of the body's session up to date."""
+    def note(self, entry: Entry) -> None:
+        """Keep what is known of the entry's session up to date."""
+        body = entry.body
         if (past := self.sessions.get(body.session)) is None:
             return
         if isinstance(body, Segment):
@@ -83,6 +93,8 @@ class _Room:
             past = replace(past, segments=max(past.segments, body.number), end_frame=end_frame)
         elif isinstance(body, StateChange) and body.change in BEGIN_AND_END:
             past = replace(past, is_open=body.change == "session_started")
+        elif (switch := switch_in(entry)) and switch not in past.switches:
+            past = replace(past, switches=(*past.switches, switch))
         self.sessions[body.session] = past
 
 
@@ -198,6 +210,16 @@ class Recorder:
             return state.last_number
         return await self._log.last_number(room)
 
+    async def newest_switch(self, room: str) -> Entry | None:
+        """Return the newest entry that took the room off the record or back on, saved or not.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+        # Looked at first: what is saved meanwhile is in the log by then.
+        waiting = [e for e, _ in self._queue if e.room == room and is_switch(e)]
+        return waiting[-1] if waiting else await self._log.newest_switch(room)
+
     async def past(self, room: str, session: str) -> SessionPast:
         """Return what an open room's log holds of a session, or will when all is saved.
 
@@ -213,7 +235,7 @@ class Recorder:
             waiting += [entry for entry, _ in self._queue]
             for entry in waiting:
                 if entry.room == room and entry.body.session == session:
-                    state.note(entry.body)
+                    state.note(entry)
             if len(state.sessions) > RECENT_SESSIONS:
                 state.sessions.popitem(last=False)
         return state.sessions[session]
@@ -235,12 +257,14 @@ class Recorder:
             StoreFailed: as many entries wait as may, or the recorder is closed. No number is
                 used up.
             LookupError: the room is not open.
-            ValueError: the segment is a partial; those are never logged.
+            ValueError: the segment is a partial or off the record; those are never logged.
         """
         state = self._open(room)
         if isinstance(body, Segment):
             if not body.is_final:
                 raise ValueError("a partial is never logged")
+            if body.off_record:
+                raise ValueError("what is off the record is never logged")
             if first := state.recent.get(_key(body)):
                 return Saving(first.entry, first._saved, replayed=True)  # noqa: SLF001 - its own
         self._refuse_if_full()
@@ -248,7 +272,7 @@ class Recorder:
         state.last_at_ms = max(now_ms, state.last_at_ms + 1)
         saving = Saving(Entry(room, state.last_number, state.last_at_ms, body), asyncio.Event())
         state.remember(saving)
-        state.note(body)
+        state.note(saving.entry)
         state.pending += 1
         self._queue.append((saving.entry, saving._saved))  # noqa: SLF001 - its own
         self._idle.clear()

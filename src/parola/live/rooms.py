@@ -20,12 +20,12 @@ from parola.domain.errors import (
     Stopping,
 )
 from parola.domain.key_phrases import with_names
-from parola.domain.log import Edit, SessionPast, StateChange, Withheld
+from parola.domain.log import Change, Edit, Entry, SessionPast, StateChange, Withheld
 from parola.domain.room_settings import WHOLE_EVENT, RoomSettings, checked
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomMode, RoomName
 from parola.live.beside import beside
-from parola.live.curtain import STATES, UNKEPT, Curtain, unwritten
+from parola.live.curtain import STATES, UNKEPT, Curtain
 from parola.live.feed import Feed, Frame, View
 from parola.live.intake import LINGER_S, Hold, Intake, session_frame, source_frame
 from parola.live.options import check_options
@@ -43,6 +43,7 @@ from parola.ports import (
     Partial,
     RoomBook,
     RoomState,
+    Unrecorded,
 )
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,9 @@ class Room:
         self._state = RoomState("idle")
         self._heard_at = plugs.monotonic()
         self._alarms: tuple[Alarm, ...] = ()
+        self.is_off_record = False
+        """Whether what is said now is shown and kept nowhere."""
+        self._switched_ms = 0
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
@@ -179,8 +183,8 @@ class Room:
         if not segment.is_final:
             await self._plugs.bus.publish(self.name, Partial(segment))
             return None
-        if not self.curtain.keeps(segment):
-            await self._plugs.bus.publish(self.name, Partial(unwritten(segment)))
+        if segment.off_record:
+            await self._plugs.bus.publish(self.name, Unrecorded(segment))
             return None
         saving = self._plugs.recorder.submit(self.name, segment, self._plugs.now_ms())
         if not saving.replayed:
@@ -209,16 +213,57 @@ class Room:
         await self._publish_saved(saving)
         return saving
 
+    def take_up(self, switched: Entry | None) -> None:
+        """Go on as the log has it, from what took the room off the record or back on last."""
+        self._switched_ms = switched.at_ms if switched else 0
+        self.is_off_record = self.curtain.mode in UNKEPT
+
+    async def switch(self, *, is_off: bool) -> list[Saving]:
+        """Go off the record, or back on, with the sound to come; return what will be logged.
+
+        Everybody who speaks has the word before anything is waited for.
+        """
+        if is_off == self.is_off_record:
+            return []
+        now_ms = self._plugs.now_ms()
+        self.is_off_record, self._switched_ms = is_off, now_ms
+        switches = [
+            (session.plan.session, switch)
+            for session in self.speaking
+            if (switch := session.switch(now_ms, is_off=is_off))
+        ]
+        word: Change = "off_record" if is_off else "on_record"
+        changes = [StateChange(word, session, str(switch.frame)) for session, switch in switches]
+        savings = [
+            self._plugs.recorder.submit(self.name, change, now_ms)
+            for change in changes or [StateChange(word, "")]
+        ]
+        for saving in savings:
+            await self._plugs.bus.publish(self.name, Numbered(saving.entry))
+        return savings
+
+    async def follow_suit(self, session: Session) -> None:
+        """Bring a session that begins, or goes on after a break, to the room's own word."""
+        was_off = session.record.newest is not None and session.record.newest.is_off
+        if was_off == self.is_off_record:
+            return
+        now_ms = self._plugs.now_ms()
+        # Back on the record while the session was away: sound from after that is kept.
+        said_ms = now_ms if self.is_off_record else self._switched_ms
+        if switch := session.switch(said_ms, is_off=self.is_off_record):
+            word: Change = "off_record" if switch.is_off else "on_record"
+            change = StateChange(word, session.plan.session, str(switch.frame))
+            saving = self._plugs.recorder.submit(self.name, change, now_ms)
+            await self._plugs.bus.publish(self.name, Numbered(saving.entry))
+
     async def withhold(self, withheld: Withheld) -> None:
         """Log what nobody is shown; no viewer hears of it."""
-        if self.curtain.mode in UNKEPT:
-            return
         self._plugs.recorder.submit(self.name, withheld, self._plugs.now_ms())
 
     async def turn(self, mode: RoomMode) -> Saving:
         """Change what is seen and kept from now on; log and publish that it was changed."""
-        fed = {session.plan.session: session.fed_frame for session in self.speaking}
-        self.curtain.turn(mode, fed)
+        self.curtain.turn(mode)
+        await self.switch(is_off=mode in UNKEPT)
         session = self.session.plan.session if self.session else ""
         await self.tell_again()
         return await self.change(StateChange("mode", session, mode))
@@ -337,6 +382,7 @@ class Rooms:
                 room.settings = await self.plugs.book.read(room.name)
                 room.curtain.mode = room.settings.mode
                 self.event = await self.plugs.book.read(WHOLE_EVENT)
+                room.take_up(await self.plugs.recorder.newest_switch(room.name))
                 await room.tell_again()
             except ParolaError as error:
                 room.feed.failure = error
@@ -381,6 +427,7 @@ class Rooms:
             session = self._session(plan, engine, talk)
             self._begin(room, session, lambda: self._talk(room, session, talk), joins=joins)
             try:
+                await room.follow_suit(session)
                 yield session
             finally:
                 session.end()
@@ -435,6 +482,7 @@ class Rooms:
         session = self._session(plan, engine, talk, past)
         intake = room.intake = Intake(session, plan.rate_hz, position)
         self._begin(room, session, lambda: self._numbered_talk(room, intake, talk))
+        await room.follow_suit(session)
         return intake
 
     async def _engine_or_tell(self, room: Room, language: Language) -> Engine:

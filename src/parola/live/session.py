@@ -3,14 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
+from uuid import NAMESPACE_OID, uuid5
 
 from parola.audio.gate import Gate
 from parola.audio.pcm import level_dbfs
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError, Stopping
-from parola.domain.log import SessionPast, Withheld
+from parola.domain.log import SessionPast, Switch, Withheld
 from parola.domain.room_settings import Replacement
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, SegmentAssembler, Settled
@@ -22,6 +23,7 @@ from parola.live.belief import believable
 from parola.live.beside import beside
 from parola.live.calibration import threshold_for
 from parola.live.evidence import Evidence, Weighed
+from parola.live.off_record import OffRecord
 from parola.live.retries import Retries
 from parola.live.showing import Saved, Showing
 from parola.ports import Engine, EngineStream, RoomState, StreamRequest
@@ -105,6 +107,9 @@ class Session:
         self._evidence = _evidence(gate, engine)
         self.alarms = Alarms(plan.language, engine.name)
         """What is wrong with its sound or words."""
+        self.record = OffRecord(past.switches if past else ())
+        """Which of its sound is off the record."""
+        self._aside: SegmentAssembler | None = None
         self._assembler = SegmentAssembler(
             plan.session,
             plan.language,
@@ -211,6 +216,15 @@ class Session:
         self.alarms.end()
         self._take(self._gate.flush() if self._gate else [])
 
+    def switch(self, now_ms: int, *, is_off: bool) -> Switch | None:
+        """Go off the record, or back on, with the sound to come; None where that held already.
+
+        What is with the engine by then is made final by it: a stream hears sound of one kind only.
+        """
+        switch = self.record.switch(self._fed, now_ms, is_off=is_off)
+        self._audio.set()
+        return switch
+
     def renew(self, plan: SessionPlan, engine: Engine) -> None:
         """Go on with another plan (of the same session) in a new engine stream.
 
@@ -306,15 +320,33 @@ class Session:
                 await self._sleep(wait_s)
             else:
                 heard_all = self._ending and self._sent == self._backlog.end_frame
-                if heard_all or not self._renewal:
+                if heard_all or not (self._renewal or self._is_at_switch):
                     return
+
+    @property
+    def _is_at_switch(self) -> bool:
+        """Whether the next sound is to be kept and the present stream's is not, or the reverse."""
+        return self.record.is_off(self._sent) != (self._aside is not None)
+
+    def _turn_aside(self, frame: int) -> None:
+        """Count the segments of a span off the record apart, as a talk of its own.
+
+        So those in the log stay numbered without a gap, also by a server that comes back, and no
+        reader takes one for another.
+        """
+        if not self.record.is_off(frame):
+            self._aside = None
+        elif self._aside is None:
+            name = uuid5(NAMESPACE_OID, f"{self.plan.session} off the record from {frame}")
+            self._aside = SegmentAssembler(str(name), self.plan.language, self._engine.name)
 
     def _turn_over(self) -> None:
         """Begin with the plan that waits, if one does."""
         if self._renewal:
             (self.plan, self._engine), self._renewal = self._renewal, None
-            self._assembler.language = self.plan.language
-            self._assembler.engine = self._engine.name
+            for assembler in filter(None, (self._assembler, self._aside)):
+                assembler.language = self.plan.language
+                assembler.engine = self._engine.name
             self._wording = Wording(self.plan.replacements, self.plan.blocked)
             self.alarms.expect(self.plan.language, self._engine.name)
             if self._evidence:
@@ -322,6 +354,7 @@ class Session:
 
     async def _one_stream(self) -> None:
         plan = self.plan
+        self._turn_aside(self._backlog.rewind_frame)
         request = StreamRequest(
             plan.language,
             plan.session,
@@ -378,16 +411,24 @@ class Session:
     async def _send(self, stream: EngineStream) -> None:
         while True:
             self._audio.clear()
-            while not self._renewal and (chunk := self._backlog.after(self._sent)):
+            while not self._renewal and (chunk := self._next_chunk()):
                 # Counted before it is taken: the engine may settle its first half meanwhile.
                 self._sent = chunk.end_frame
                 await stream.send(chunk)
                 await self._note_progress(chunk)
-            if self._ending or self._renewal:
+            if self._ending or self._renewal or self._is_at_switch:
                 self._end_sent = True
                 await stream.end()
                 return
             await self._audio.wait()
+
+    def _next_chunk(self) -> AudioChunk | None:
+        """Return what the present stream is to hear next, as far as it has come."""
+        chunk = self._backlog.after(self._sent)
+        if chunk is None or self._is_at_switch:
+            return None
+        until = self.record.next_after(self._sent)
+        return chunk if until is None else chunk.cut(until)[0]
 
     async def _read(self, stream: EngineStream) -> None:
         async for event in stream:
@@ -404,13 +445,16 @@ class Session:
         weighed = self._evidence.weigh(hypothesis) if self._evidence else Weighed(hypothesis)
         if weighed.withheld and hypothesis.is_final:
             self._withhold(hypothesis, weighed)
-        segment = self._assembler.add(weighed.shown)
+        segment = (self._aside or self._assembler).add(weighed.shown)
         if weighed.shown.text:
             self.alarms.words()
         if segment is not None:
-            self._showing.add(self._wording.correct(segment))
+            self._showing.add(self._finished(segment))
         if hypothesis.is_final:
             self._settle(hypothesis.end_frame)
+
+    def _finished(self, segment: Segment) -> Segment:
+        return replace(self._wording.correct(segment), off_record=self._aside is not None)
 
     def _withhold(self, hypothesis: Hypothesis, weighed: Weighed) -> None:
         """Let it be kept, once: a new stream may say it again. Nothing waits for its saving."""
@@ -418,6 +462,8 @@ class Session:
             return
         self._withheld_until = hypothesis.end_frame
         self.alarms.withheld()
+        if self._aside:
+            return
         self._showing.add(
             Withheld(
                 self.plan.session,

@@ -48,7 +48,7 @@ class Talk:
 
     async def show(self, segment: Segment) -> Saving | None:
         """Show a partial or a final in the room."""
-        if segment.is_final:
+        if segment.is_final and not segment.off_record:
             await self._open()
         return await self._room.show(replace(segment, speaker=segment.speaker or self._speaker))
 

@@ -64,8 +64,7 @@ class _Screen:
     def __init__(self, rooms: Rooms, name: RoomName) -> None:
         self._rooms = rooms
         self._name = name
-        self._lines = Lines(LINES)
-        self._painter = Painter(self._lines)
+        self._wipe()
         self._clock = rooms.plugs.monotonic
         self._began_ms = rooms.plugs.now_ms()
         self._asked = asyncio.Event()
@@ -87,7 +86,14 @@ class _Screen:
             self.ready.set()
             self._asked.set()
 
+    def _wipe(self) -> None:
+        self._lines = Lines(LINES)
+        self._painter = Painter(self._lines)
+
     def _take(self, frame: dict[str, Any]) -> None:
+        if frame.get("change") == "on_record":
+            # Nobody who asks from now on reads what was said off the record.
+            self._wipe()
         at = frame.get("at") if frame.get("is_partial") is False else None
         at_ms = datetime.fromisoformat(at).timestamp() * 1000 if at else None
         age_s = max(0.0, self._rooms.plugs.now_ms() - at_ms) / 1000 if at_ms else 0.0

@@ -195,7 +195,7 @@ class _Viewer:
                 outlet.write(group.encoded(lines))
                 place.number = lines[-1].number
             elif outlet.keeps_up():
-                self._write(group.feed.guess_news(group.wish.view, place))
+                self._write(group.feed.passing_news(group.wish.view, place))
                 if outlet.keeps_up():
                     return True
 

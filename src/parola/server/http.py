@@ -100,6 +100,7 @@ def _room(
         "name": name,
         "state": live.feed.state.state if live else "idle",
         "detail": live.feed.state.detail if live else "",
+        "off_record": live.is_off_record if live else False,
         "language": live.feed.language if live else "",
         "engine": live.feed.engine if live else "",
         "viewers": live.feed.viewers if live else 0,

@@ -142,6 +142,7 @@ async def _take_numbered(
                 beside(_acknowledge(socket, hold.intake)),
                 beside(_move_on(rooms, hold)),
                 beside(_tell_trouble(socket, hold.session)),
+                beside(_tell_record(socket, hold.intake)),
             ):
                 ended = await _take_all(frames, room, hold)
         except Stopping:
@@ -193,6 +194,12 @@ async def _acknowledge(socket: WebSocket, intake: Intake) -> None:
 async def _tell_trouble(socket: WebSocket, session: Session) -> None:
     async for state in troubles(session, ACK_EVERY_S):
         await _say(socket, messages.trouble_message(state.state, state.detail))
+
+
+async def _tell_record(socket: WebSocket, intake: Intake) -> None:
+    async for switch in intake.session.record.words():
+        position = intake.position_of(switch.frame)
+        await _say(socket, messages.record_message(position, is_off=switch.is_off))
 
 
 async def until_failed(session: Session) -> None:

@@ -32,9 +32,16 @@ def kind_of(body: Body) -> str:
 
 
 def encode(body: Body) -> str:
-    """Return the body as JSON with every field, in the order of the class: stable, pure ASCII."""
+    """Return the body as JSON with every field, in the order of the class: stable, pure ASCII.
+
+    Raises:
+        ValueError: it is off the record.
+    """
+    fields = asdict(body)
+    if fields.pop("off_record", False):
+        raise ValueError("what is off the record is never logged")
     # ASCII, because text from outside may hold half a surrogate pair, which UTF-8 cannot.
-    return json.dumps(asdict(body), separators=(",", ":"))
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def decode(kind: str, text: str) -> Body:

@@ -14,7 +14,16 @@ from importlib import import_module
 from typing import Any
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import BEGIN_AND_END, Edit, Entry, RoomSummary, SessionPast, StateChange
+from parola.domain.log import (
+    BEGIN_AND_END,
+    Edit,
+    Entry,
+    RoomSummary,
+    SessionPast,
+    StateChange,
+    is_switch,
+    switch_in,
+)
 from parola.domain.transcript import Segment
 from parola.stores.aws import AwsClient, error_code, open_aws
 from parola.stores.bodies import encode, entry_of, kind_of
@@ -109,7 +118,8 @@ class DynamoDbLog:
     async def past(self, room: str, session: str) -> SessionPast:
         """Reads the whole room: asked once when a session begins."""
         entries = await self.read(room, limit=10**9)
-        ours = [entry.body for entry in entries if entry.body.session == session]
+        theirs = [entry for entry in entries if entry.body.session == session]
+        ours = [entry.body for entry in theirs]
         segments = [body for body in ours if isinstance(body, Segment)]
         talk = [b.change for b in ours if isinstance(b, StateChange) and b.change in BEGIN_AND_END]
         newest = segments[-1] if segments else None
@@ -117,7 +127,13 @@ class DynamoDbLog:
             newest.number if newest else 0,
             newest.end_frame if newest else 0,
             talk[-1:] == ["session_started"],
+            tuple(switch for entry in theirs if (switch := switch_in(entry))),
         )
+
+    async def newest_switch(self, room: str) -> Entry | None:
+        """Reads the whole room: asked once when it is opened."""
+        entries = await self.read(room, limit=10**9)
+        return next((entry for entry in reversed(entries) if is_switch(entry)), None)
 
     async def edits(self, room: str) -> list[Entry]:
         """Reads the whole room: asked when somebody opens its transcript."""

@@ -4,7 +4,16 @@ import asyncio
 from collections.abc import Sequence
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import BEGIN_AND_END, Edit, Entry, RoomSummary, SessionPast, StateChange
+from parola.domain.log import (
+    BEGIN_AND_END,
+    Edit,
+    Entry,
+    RoomSummary,
+    SessionPast,
+    StateChange,
+    is_switch,
+    switch_in,
+)
 from parola.domain.room_settings import RoomSettings
 from parola.domain.transcript import Segment
 
@@ -54,16 +63,20 @@ class MemoryLog:
 
     async def past(self, room: str, session: str) -> SessionPast:
         """Walk through the whole room: a test's logs are short."""
-        bodies = [entry.body for entry in await self.read(room, limit=10**9)]
-        ours = [body for body in bodies if body.session == session]
+        entries = [e for e in await self.read(room, limit=10**9) if e.body.session == session]
+        switches = tuple(switch for entry in entries if (switch := switch_in(entry)))
+        ours = [entry.body for entry in entries]
         last = next((body for body in reversed(ours) if isinstance(body, Segment)), None)
         talk = [b.change for b in ours if isinstance(b, StateChange) and b.change in BEGIN_AND_END]
         is_open = talk[-1:] == ["session_started"]
-        return (
-            SessionPast(last.number, last.end_frame, is_open)
-            if last
-            else SessionPast(0, 0, is_open)
-        )
+        if last is None:
+            return SessionPast(0, 0, is_open, switches)
+        return SessionPast(last.number, last.end_frame, is_open, switches)
+
+    async def newest_switch(self, room: str) -> Entry | None:
+        """Walk through the whole room: a test's logs are short."""
+        entries = await self.read(room, limit=10**9)
+        return next((entry for entry in reversed(entries) if is_switch(entry)), None)
 
     async def rooms(self) -> list[RoomSummary]:
         """Count anew on every call: a test's logs are short."""

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import BEGIN_AND_END, Entry, RoomSummary, SessionPast, StateChange
+from parola.domain.log import (
+    BEGIN_AND_END,
+    Entry,
+    RoomSummary,
+    SessionPast,
+    StateChange,
+    Switch,
+    switch_in,
+)
 from parola.domain.transcript import Segment
 from parola.stores.bodies import encode, entry_of, kind_of
 from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
@@ -132,6 +140,20 @@ class SqliteLog:
         """Two looks into the indexes of a session's segments and changes."""
         return await self._reader.run(lambda db: _past(db, room, session))
 
+    async def newest_switch(self, room: str) -> Entry | None:
+        """Walks the room's changes, the newest first."""
+        query = """
+            SELECT number, at_ms, kind, body FROM entries
+            WHERE room = ? AND kind = 'state' AND body LIKE '{"change":"o%_record"%'
+            ORDER BY number DESC LIMIT 1
+        """
+
+        def work(db: sqlite3.Connection) -> Entry | None:
+            row = db.execute(query, (room,)).fetchone()
+            return entry_of(room, *row) if row else None
+
+        return await self._reader.run(work)
+
     async def rooms(self) -> list[RoomSummary]:
         """Walks the index of times: some 0.1 s for a million entries."""
         query = "SELECT room, count(*), min(at_ms), max(at_ms) FROM entries GROUP BY room"
@@ -193,17 +215,20 @@ def _past(db: sqlite3.Connection, room: str, session: str) -> SessionPast:
         SELECT number, at_ms, kind, body FROM entries
         WHERE room = ? AND session = ? AND kind = 'state' ORDER BY number DESC
     """
-    segments, end_frame, is_open = 0, 0, False
+    segments, end_frame, is_open = 0, 0, None
+    switches: list[Switch] = []
     for row in db.execute(newest, (room, session)):
         body = entry_of(room, *row).body
         if isinstance(body, Segment):
             segments, end_frame = body.number, body.end_frame
     for row in db.execute(changes, (room, session)):
-        body = entry_of(room, *row).body
-        if isinstance(body, StateChange) and body.change in BEGIN_AND_END:
+        entry = entry_of(room, *row)
+        body = entry.body
+        if switch := switch_in(entry):
+            switches.insert(0, switch)
+        elif is_open is None and isinstance(body, StateChange) and body.change in BEGIN_AND_END:
             is_open = body.change == "session_started"
-            break
-    return SessionPast(segments, end_frame, is_open)
+    return SessionPast(segments, end_frame, bool(is_open), tuple(switches))
 
 
 def _name(summary: RoomSummary) -> str:

@@ -68,6 +68,11 @@ def _edit_message(entry: Entry, edit: Edit) -> str:
     )
 
 
+def unrecorded_message(room: str, segment: Segment) -> str:
+    """Return the frame for a final that is off the record: it has no number in the log."""
+    return _segment_message(room, segment, None, None)
+
+
 def partial_message(room: str, segment: Segment) -> str:
     """Return the frame for a guess; it replaces the guess before it."""
     return _segment_message(room, segment, None, None)
@@ -124,6 +129,11 @@ def ready_message(session: str, position: int) -> str:
 def ack_message(position: int) -> str:
     """Return the frame that says: the text of all audio before `position` is in the log."""
     return _json({"type": "ack", "position": position})
+
+
+def record_message(position: int, *, is_off: bool) -> str:
+    """Return the frame that tells a source from which of its frames on words are (not) kept."""
+    return _json({"type": "record", "off": is_off, "position": position})
 
 
 def trouble_message(state: str, detail: str) -> str:
@@ -215,6 +225,7 @@ def _segment_message(room: str, segment: Segment, number: int | None, at: str | 
             "room": room,
             "is_partial": not segment.is_final,
             **segment_fields(segment, number, at),
+            **({"off_record": True} if segment.off_record else {}),
         }
     )
 

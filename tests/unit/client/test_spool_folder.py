@@ -141,3 +141,32 @@ def test_a_part_of_a_write_is_taken_back(tmp_path: Path) -> None:
     block._cut()
     assert path.read_bytes() == b"\1\0\2\0"
     assert block.read(0, 100) == b"\1\0\2\0"
+
+
+@settings(max_examples=30)
+@given(
+    before=st.integers(0, 2 * BLOCK_FRAMES),
+    late=st.integers(0, 2 * BLOCK_FRAMES),
+    after=st.integers(0, BLOCK_FRAMES),
+)
+def test_sound_off_the_record_is_in_no_file(
+    tmp_path_factory: pytest.TempPathFactory, before: int, late: int, after: int
+) -> None:
+    """Not even what was written before the word came; the spool has it all, in order.
+
+    What comes after the span is on the disk again.
+    """
+    root = tmp_path_factory.mktemp("spool")
+    with folder(root).locked():
+        kept = folder(root).new_talk(ENGLISH, "microphone")
+    spool, on, off = kept.spool, b"\1\1", b"\2\2"
+    spool.append(on * before + off * late)
+    spool.go_off_record(before)
+    spool.append(off * BLOCK_FRAMES)
+    end = before + late + BLOCK_FRAMES + 1000
+    spool.go_on_record(end)
+    spool.append(off * 1000 + on * after)
+    files = b"".join(p.read_bytes() for p in sorted(root.rglob("*.pcm")))
+    assert files == on * (before + after)
+    assert everything(kept) == on * before + off * (late + BLOCK_FRAMES + 1000) + on * after
+    assert spool.end_frame == end + after

@@ -8,6 +8,7 @@ from parola.client.connection import Unreachable
 from parola.client.source_messages import (
     Ack,
     Ready,
+    Record,
     Trouble,
     end_message,
     read_server_message,
@@ -60,6 +61,7 @@ def test_examples_for_viewers_are_what_the_server_writes() -> None:
     written = [
         messages.entry_message(Entry("main", 2, AT_MS + 2000, FINAL)),
         messages.partial_message("main", PARTIAL),
+        messages.unrecorded_message("main", replace(FINAL, off_record=True)),
         messages.entry_message(started),
         messages.entry_message(
             Entry("main", 3, AT_MS + 9000, Correction(SESSION, 2, 2, "Good morning!", "Anna"))
@@ -90,6 +92,7 @@ def test_examples_for_sources_are_what_the_server_writes() -> None:
         messages.ready_message(SESSION, 0),
         messages.ack_message(1_440_000),
         messages.trouble_message("recovering", "The connection to Amazon Transcribe was lost."),
+        messages.record_message(1_440_000, is_off=True),
         messages.error_message(BUSY),
     ]
     assert [
@@ -118,7 +121,7 @@ def test_options_are_asked_for_as_the_page_says() -> None:
 
 def test_the_client_reads_what_the_server_writes() -> None:
     """Our client understands the page's examples."""
-    ready, ack, trouble, error = (
+    ready, ack, trouble, record, error = (
         messages._json(e) for e in examples(page("protocol.md"), "server")
     )
     assert read_server_message(ready) == Ready(0)
@@ -126,6 +129,7 @@ def test_the_client_reads_what_the_server_writes() -> None:
     assert read_server_message(trouble) == Trouble(
         "recovering", "The connection to Amazon Transcribe was lost."
     )
+    assert read_server_message(record) == Record(1_440_000, is_off=True)
     with pytest.raises(errors.RoomBusy, match="Stop it, or take another room"):
         read_server_message(error)
 

@@ -186,6 +186,8 @@ export class Feed {
    * a new log (an emptied or lost store). A screen that dropped it would stay silent for ever.
    */
   #isNew({ seq, at = "" }) {
+    // Off the record: it has no number, comes once, and is in no log.
+    if (seq === null) return true;
     if (seq <= this.#greatest && at <= this.#lastAt) return false;
     this.#greatest = seq;
     this.#lastAt = at;

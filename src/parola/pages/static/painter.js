@@ -17,9 +17,10 @@ const LOST_S = 3;
 export const SKIPPED = "[…]";
 const CORRECTED = "--";
 const RECONNECTING = "reconnecting";
+const OFF_RECORD = "off_record";
 const HIDDEN = "hidden";
 
-/** What is shown of a room's state after `IDLE_S` without words. */
+/** What is shown of a room's state after `IDLE_S` without words; off the record, at once. */
 const NOTES = {
   idle: "captions paused",
   waiting: "pause",
@@ -281,6 +282,7 @@ export class Painter {
   /** Returns what to show of the room's state, such as "pause"; "" while words flow. */
   note(nowS) {
     if (this.#lostS !== null) return nowS - this.#lostS >= LOST_S ? RECONNECTING : "";
+    if (this.#state === OFF_RECORD) return NOTES[OFF_RECORD];
     if (this.#waiting.length || nowS - this.#paintedS < IDLE_S) return "";
     return (Object.hasOwn(NOTES, this.#state) && NOTES[this.#state]) || "";
   }
