@@ -61,10 +61,11 @@ async def house(
     *engines: Engine,
     limits: Limits | None = None,
     log: MemoryLog | None = None,
+    book: MemoryRoomBook | None = None,
     is_killed: bool = False,
 ) -> AsyncIterator[House]:
     """Open rooms; at the end they are drained, or the power is cut (`is_killed`)."""
-    log, book, clock = log or MemoryLog(), MemoryRoomBook(), [1000.0]
+    log, book, clock = log or MemoryLog(), book or MemoryRoomBook(), [1000.0]
     switch = PowerSwitch(log)
     recorder = Recorder(switch)
     plugs = Plugs(

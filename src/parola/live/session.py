@@ -320,7 +320,8 @@ class Session:
                 await self._sleep(wait_s)
             else:
                 heard_all = self._ending and self._sent == self._backlog.end_frame
-                if heard_all or not (self._renewal or self._is_at_switch):
+                # Else the room was switched, maybe back again meanwhile, or the plan is another.
+                if heard_all:
                     return
 
     @property

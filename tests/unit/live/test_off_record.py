@@ -18,7 +18,7 @@ from parola.live.feed import View
 from parola.live.off_record import OffRecord
 from parola.live.rooms import Rooms
 from parola.live.session import SessionPlan
-from parola.stores.memory import MemoryLog
+from parola.stores.memory import MemoryLog, MemoryRoomBook
 from tests.houses import house
 
 MAIN = room_name("main")
@@ -127,13 +127,16 @@ def test_every_word_is_where_it_belongs(
 
 async def _belongs(steps: list[tuple[str, int]], per_final: int, breaks: list[int]) -> None:
     log, is_off, said, off, safe = MemoryLog(), False, 0, set[int](), 0
+    book = MemoryRoomBook()
     engine = ScriptedEngine(
         Script(per_final, breaks_at=tuple(sorted({b * BLOCK_FRAMES for b in breaks})))
     )
     left = list(steps)
     while left:
         async with (
-            house(engine, log=log, is_killed=left[-1] != ("end", 0) or len(left) > 1) as h,
+            house(
+                engine, log=log, book=book, is_killed=left[-1] != ("end", 0) or len(left) > 1
+            ) as h,
             h.rooms.attend(MAIN, PLAN, safe * BLOCK_FRAMES) as hold,
         ):
             # What was not acknowledged is sent again.
@@ -177,10 +180,10 @@ def test_a_span_is_as_long_in_sound_as_on_the_clock() -> None:
 
 async def test_the_word_is_remembered_by_the_next_server() -> None:
     """A room that was off the record is off after a crash, for whoever speaks; and back on."""
-    log = MemoryLog()
-    async with house(log=log, is_killed=True) as h:
+    log, book = MemoryLog(), MemoryRoomBook()
+    async with house(log=log, book=book, is_killed=True) as h:
         await turn(h.rooms, is_off=True)
-    async with house(log=log, is_killed=True) as h, h.rooms.enter(MAIN) as room:
+    async with house(log=log, book=book, is_killed=True) as h, h.rooms.enter(MAIN) as room:
         assert room.is_off_record
         async with h.rooms.speak(MAIN, SessionPlan("bare", language_tag("en-US"))) as session:
             await session.feed(marked_audio(range(7)))
@@ -188,5 +191,5 @@ async def test_the_word_is_remembered_by_the_next_server() -> None:
             await session.saved()
         assert await words(log) == []
         await turn(h.rooms, is_off=False)
-    async with house(log=log) as h, h.rooms.enter(MAIN) as room:
+    async with house(log=log, book=book) as h, h.rooms.enter(MAIN) as room:
         assert not room.is_off_record
