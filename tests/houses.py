@@ -63,6 +63,7 @@ async def house(
     log: MemoryLog | None = None,
     book: MemoryRoomBook | None = None,
     is_killed: bool = False,
+    limit_s: float = 20.0,
 ) -> AsyncIterator[House]:
     """Open rooms; at the end they are drained, or the power is cut (`is_killed`)."""
     log, book, clock = log or MemoryLog(), book or MemoryRoomBook(), [1000.0]
@@ -78,7 +79,7 @@ async def house(
         now_ms=lambda: int(clock[0] * 1000),
         monotonic=lambda: clock[0],
     )
-    async with asyncio.timeout(20), beside(recorder.run()), tasks_beside() as tasks:
+    async with asyncio.timeout(limit_s), beside(recorder.run()), tasks_beside() as tasks:
         rooms = Rooms(plugs, limits or Limits(), tasks)
         tasks.create_task(rooms.pass_on_failures())
         yield House(rooms, log, book, clock)

@@ -1,0 +1,1 @@
+"""Many viewers on loopback, and a server to try them on."""
