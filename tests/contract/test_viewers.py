@@ -198,6 +198,20 @@ async def test_rubbish_ends_its_own_connection_only(path: Path, rubbish: bytes) 
     assert data.split(b"\r\n\r\n", 1)[1][:1] == b"\x88"
 
 
+async def test_rubbish_behind_an_unanswered_handshake_leaves_nothing_behind(path: Path) -> None:
+    """Whenever it is read, the connection ends with its viewer, and the others read on."""
+    async with hall(path) as room, viewer(room, "socket", "after=0") as healthy:
+        await room.has(1)
+        for _ in range(20):
+            with stalled(room, "socket") as hostile:
+                await asyncio.sleep(0)
+                hostile.sendall(bytes(range(256)) * 100)
+                await asyncio.sleep(0)
+        await room.has(1)
+        await room.say()
+        assert numbers(await take(healthy, 1)) == [1]
+
+
 async def test_a_stop_ends_sockets_with_1012(path: Path) -> None:
     """So that viewers come back, and no caption follows the close frame."""
     async with hall(path) as room:

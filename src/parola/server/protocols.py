@@ -25,6 +25,8 @@ class ViewerWebSocket(WebSocketsSansIOProtocol):
     def open_outlet(self) -> Outlet:
         """Hand the transport over; call it after the handshake."""
         self.outlet = Outlet(self)
+        if self.disconnected or self.close_sent or self.transport.is_closing():
+            self.outlet.end()
         return self.outlet
 
     def handle_connect(self, event: Request) -> None:
@@ -76,7 +78,11 @@ class ViewerWebSocket(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         """Let no caption follow the close frame."""
         self._end()
-        super().handle_parser_exception()
+        if self.conn.close_sent is None:
+            # The rubbish came before the handshake's answer, so that there is nothing to close.
+            self.transport.abort()
+        else:
+            super().handle_parser_exception()
 
     def keepalive_timeout(self) -> None:
         """Let no caption follow the close frame."""
@@ -113,6 +119,8 @@ class ViewerHttp(H11Protocol):
     def open_outlet(self) -> Outlet:
         """Hand the transport over; call it after the response's head was sent."""
         self.outlet = Outlet(self)
+        if self.transport.is_closing():
+            self.outlet.end()
         return self.outlet
 
     def handle_events(self) -> None:
