@@ -77,6 +77,15 @@ static void look(struct viewer *v, char *data, size_t size, uint64_t at_ns) {
     }
 }
 
+/* Answers a ping of four bytes, as the server sends; 0x89 is in no ASCII text (RFC 6455, 5.5.3). */
+static void answer_ping(struct viewer *v, const char *data, size_t size) {
+    const char *ping = memmem(data, size, "\x89\x04", 2);
+    if (!ping || data + size - ping < 6) return;
+    char pong[10] = "\x8a\x84\0\0\0\0";
+    memcpy(pong + 6, ping + 2, 4);
+    (void)!send(v->fd, pong, sizeof pong, MSG_NOSIGNAL);
+}
+
 static int take(struct viewer *v) {
     memcpy(buffer, v->carry, v->kept);
     ssize_t got = recv(v->fd, buffer + v->kept, BUFFER, 0);
@@ -87,6 +96,7 @@ static int take(struct viewer *v) {
         return 0;
     }
     uint64_t at_ns = now_ns();
+    answer_ping(v, buffer + v->kept, (size_t)got);
     look(v, buffer, v->kept + (size_t)got, at_ns);
     if (v->opened) return 0;
     v->opened = 1;

@@ -85,9 +85,11 @@ class ViewerWebSocket(WebSocketsSansIOProtocol):
             super().handle_parser_exception()
 
     def keepalive_timeout(self) -> None:
-        """Let no caption follow the close frame."""
+        """Let no caption follow the close frame, and do not wait for ever until it is read."""
         self._end()
         super().keepalive_timeout()
+        if self.outlet:
+            self.loop.call_later(LAST_WORD_S, self.transport.abort)
 
     def shutdown(self) -> None:
         """Let no caption follow the close frame."""
