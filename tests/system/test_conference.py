@@ -160,7 +160,7 @@ async def test_the_display_page_is_there(scripted: RunningServer, query: str) ->
     page = httpx.get(f"{scripted.url}/sala/grande{query}")
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
-    assert 'id="captions"' in page.text
+    assert 'id="stage"' in page.text
 
 
 async def test_a_close_tells_why(real: RunningServer) -> None:

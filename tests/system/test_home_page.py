@@ -132,7 +132,7 @@ async def test_a_phone_shows_what_it_plays(scripted: RunningServer, open_tab: Op
     phone = await open_tab(scripted, viewport=PHONE, is_mobile=True, has_touch=True)
     await phone.page.fill("#room", "pocket")
     await phone.page.tap("#play-sample")
-    await expect(phone.page.locator("#partial")).to_be_in_viewport(ratio=1)
+    await expect(phone.page.locator("#captions .final").last).to_be_in_viewport(ratio=1)
     await expect(phone.page.locator("#preview")).to_be_in_viewport(ratio=0.95)
     await expect(phone.page.locator("#stop")).to_be_in_viewport(ratio=0.95)
     await phone.page.tap("#stop")
