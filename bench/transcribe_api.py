@@ -28,7 +28,7 @@ from parola.engines.scripted import ScriptedEngine
 from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
 from parola.transcribe_api.faults import Scenario
-from parola.transcribe_api.serving import open_transcribe_api
+from parola.transcribe_api.serving import open_transcribe_api, run
 from tests.unit.transcribe_api.callers import ENGLISH, KEY, Caller, over_http2, over_websocket
 
 ROOT = Path(__file__).parents[1]
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--signed", action="store_true")
     asked = parser.parse_args()
     if asked.serve:
-        asyncio.run(serve(asked.serve, signed=asked.signed))
+        run(serve(asked.serve, signed=asked.signed))
         return
     runs: dict[tuple[str, bool], list[float]] = {}
     with (

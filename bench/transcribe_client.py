@@ -26,7 +26,7 @@ from parola.engines.scripted import ScriptedEngine
 from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
 from parola.transcribe_api.faults import Scenario
-from parola.transcribe_api.serving import open_transcribe_api
+from parola.transcribe_api.serving import open_transcribe_api, run
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--serve", type=Path)
     asked = parser.parse_args()
     if asked.serve:
-        asyncio.run(serve(asked.serve))
+        run(serve(asked.serve))
         return
     clients = [name for name, python in INTERPRETERS.items() if python.exists()]
     for name in INTERPRETERS.keys() - set(clients):

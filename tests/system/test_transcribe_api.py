@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -29,7 +30,7 @@ from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
 from parola.transcribe_api.faults import Fault, Scenario
 from parola.transcribe_api.journal import Journal
-from parola.transcribe_api.serving import open_transcribe_api
+from parola.transcribe_api.serving import open_transcribe_api, run
 from parola.wire import eventstream
 from parola.wire.transcribe import (
     IDLE_TIMEOUT,
@@ -635,6 +636,33 @@ def running(*options: str) -> Iterator[str]:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         process.stdout.close()
+
+
+def test_it_ends_in_order_while_connections_break() -> None:
+    """Whatever its server's threads have still to let go of, the process has its own exit code."""
+
+    async def break_off(url: str) -> None:
+        query = "language-code=en-US&media-encoding=pcm&sample-rate=16000"
+        address = f"{url.replace('http', 'ws')}/stream-transcription-websocket?{query}"
+        clients = [await websockets.connect(address) for _ in range(8)]
+        for client in clients:
+            client.transport.abort()
+
+    with running("--engine", "scripted") as url:
+        asyncio.run(break_off(url))
+
+
+def test_no_thread_of_the_server_needs_the_loop_after_a_run() -> None:
+    """When `run` has returned, nothing holds its event loop any more, and the process may end."""
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def serve_once() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        async with serving() as url, over_websocket(url) as caller:
+            await caller.send_audio(bytes(3200))
+
+    run(serve_once())
+    assert [one() for one in loops] == [None]
 
 
 CASES: list[tuple[MediaEncoding, int, OpenCall]] = [

@@ -21,7 +21,7 @@ from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
 from parola.transcribe_api.faults import Scenario, read_scenario
 from parola.transcribe_api.journal import Journal
-from parola.transcribe_api.serving import Certificate, open_transcribe_api
+from parola.transcribe_api.serving import Certificate, open_transcribe_api, run
 from parola.transcribe_api.word_filters import named_words
 from parola.wire.sigv4 import Credentials
 from parola.wiring import EngineName, open_engines, raise_file_limit
@@ -55,7 +55,7 @@ def serve(options: Options) -> None:
         setup = opened.enter_context(_setup(options))
         certificate, ca = _certificate(options)
         try:
-            asyncio.run(_serve(options, setup, certificate, ca))
+            run(_serve(options, setup, certificate, ca))
         except OSError as error:
             trouble = port_trouble(options.host, options.port)
             raise CommandError(

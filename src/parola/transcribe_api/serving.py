@@ -1,11 +1,15 @@
 """Serves the endpoint on granian, which knows HTTP/2 and WebSocket, behind the wreck."""
 
 import asyncio
+import gc
 import socket
-from collections.abc import AsyncIterator
+import time
+import weakref
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from granian.constants import Interfaces
 from granian.http import HTTP2Settings
@@ -21,6 +25,8 @@ LOOPBACK = "127.0.0.1"
 STOP_S = 2.0
 """How long open streams have for their last frame when the endpoint stops."""
 
+LOOK_S = 0.005
+"""How often is looked whether granian's threads are done: they tell nobody."""
 
 STREAM_WINDOW_BYTES = 65_535
 """HTTP/2's own default (RFC 9113, section 6.5.2), and on purpose no more: the clients' awscrt may
@@ -84,6 +90,25 @@ async def _running(server: Server, address: tuple[str, int]) -> AsyncIterator[No
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await serving
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Do as `asyncio.run` does, and return when granian's threads are done with Python, too.
+
+    granian's `serve` returns while its threads still close connections and let go of what they
+    hold of Python; the event loop comes last (2.8.7). A thread that asks for the interpreter when
+    that shuts down is ended by it, and Rust aborts the process: "panic in a function that cannot
+    unwind". So whoever ends a process after `open_transcribe_api` runs it with this.
+    """
+    with asyncio.Runner() as runner:
+        loop = weakref.ref(runner.get_loop())
+        runner.run(main)
+    del runner, main
+    until = time.monotonic() + STOP_S
+    while loop() is not None and time.monotonic() < until:
+        # Loops are in cycles of their own.
+        gc.collect()
+        time.sleep(LOOK_S)
 
 
 def _server(door: Door, port: int, certificate: Certificate | None) -> Server:
