@@ -12,6 +12,7 @@ from parola.client.capture import Channel
 from parola.client.connection import socket_url
 from parola.client.remembered import default_path, forget_device
 from parola.domain.vocabulary import language_tag, room_name
+from parola.wire.engine_options import from_query
 
 DEFAULT_SPOOL_MB = 512
 """Four and a half hours."""
@@ -91,6 +92,14 @@ def listen(  # noqa: PLR0913, PLR0917 - each is an option
             min=0,
         ),
     ] = DEFAULT_SPOOL_MB,
+    engine_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--engine-option",
+            help="What the engine is asked for this talk; repeat it for more.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
 ) -> None:
     """Stream a microphone or a recording into a room until its last word is saved."""
     if list_devices:
@@ -113,6 +122,7 @@ def listen(  # noqa: PLR0913, PLR0917 - each is an option
         fast=fast,
         spool=spool,
         spool_mb=spool_mb,
+        engine_options=from_query(engine_option or ()),
     )
     if probe_only:
         probe(wish)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,7 @@ class Wish:
     fast: bool
     spool: Path | None
     spool_mb: int
+    engine_options: Mapping[str, str]
 
 
 def list_them() -> None:
@@ -110,7 +111,7 @@ class _Run:
         wish = self._wish
         return await stream(
             self._source,
-            Uplink(wish.server, wish.room),
+            Uplink(wish.server, wish.room, wish.engine_options),
             wish.language,
             _storing(wish),
             Listener(self._meter.show, self._meter.say),

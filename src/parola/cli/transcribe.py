@@ -7,6 +7,7 @@ import typer
 
 from parola.cli.outcome import server_part
 from parola.cli.output import Format
+from parola.wire.engine_options import from_query
 
 
 def transcribe(
@@ -42,10 +43,20 @@ def transcribe(
             show_default="on",
         ),
     ] = None,
+    engine_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--engine-option",
+            help="What the engine is asked for this time; repeat it for more.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
 ) -> None:
     """Write down recordings as fast as the engine goes, here and without a server."""
     options = {"engine": engine, "language": language, "gate": gate}
     given = {name: value for name, value in options.items() if value is not None}
     with server_part():
         from parola.cli import serving, transcribing  # noqa: PLC0415 - needs the server's extra
-    transcribing.transcribe(files, output, form, serving.read_settings(given))
+    transcribing.transcribe(
+        files, output, form, serving.read_settings(given), from_query(engine_option or ())
+    )

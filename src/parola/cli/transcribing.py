@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ from parola.domain.log import Body, Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
 from parola.live.beside import beside
+from parola.live.options import check_options
 from parola.live.player import Player
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, RoomState
@@ -40,21 +42,27 @@ class Recogniser:
     engine: Engine
     language: Language
     gated: bool
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the engine is asked for, by its own setting names."""
 
 
 @contextmanager
-def open_recogniser(settings: Settings) -> Iterator[Recogniser]:
+def open_recogniser(
+    settings: Settings, options: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Recogniser]:
     """Open the engines and give the best one for the language.
 
     Raises:
         BadLanguage: the language is no language tag.
         NoEngine: no engine here knows it, or the one asked for cannot run here.
+        BadMessage: the engine does not take the options.
     """
     language = language_tag(settings.language)
     with open_engines(settings) as opened:
         for engine, _ in opened:
             if engine.knows(language):
-                yield Recogniser(engine, language, settings.gate and engine.gated)
+                check_options(engine, SessionPlan("", language, options=options))
+                yield Recogniser(engine, language, settings.gate and engine.gated, options)
                 return
         names = ", ".join(engine.name for engine, _ in opened)
         raise NoEngine(
@@ -83,7 +91,9 @@ def new_session(
     recogniser: Recogniser, on_segment: Callable[[Segment], None], rate_hz: int = RATE_HZ
 ) -> Session:
     """Return a session that tells its segments to a function; the rate is the source's own."""
-    plan = SessionPlan(str(uuid4()), recogniser.language, rate_hz=rate_hz)
+    plan = SessionPlan(
+        str(uuid4()), recogniser.language, options=recogniser.options, rate_hz=rate_hz
+    )
     gate = Gate(SileroDetector()) if recogniser.gated else None
     return Session(plan, recogniser.engine, gate, Told(on_segment))
 
@@ -123,8 +133,14 @@ async def transcribe_file(
     on_progress(player.position_s)
 
 
-def transcribe(files: Sequence[Path], output: Path | None, form: str, settings: Settings) -> None:
-    """Write down files one after the other.
+def transcribe(
+    files: Sequence[Path],
+    output: Path | None,
+    form: str,
+    settings: Settings,
+    options: Mapping[str, str],
+) -> None:
+    """Write down files one after the other; the options are the engine's.
 
     Raises:
         CommandError, ParolaError: a file, an option or the engine cannot be used.
@@ -132,7 +148,7 @@ def transcribe(files: Sequence[Path], output: Path | None, form: str, settings: 
     log_to_stderr(logging.WARNING)
     targets = _targets(files, output, form)
     lengths_s = [probe(file).duration_s for file in files]
-    with open_recogniser(settings) as recogniser:
+    with open_recogniser(settings, options) as recogniser:
         for file, target, length_s in zip(files, targets, lengths_s, strict=True):
             _transcribe_one(file, target, length_s, recogniser)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +51,8 @@ class Uplink:
     """Such as "ws://127.0.0.1:8000"; http:// and https:// mean the same place."""
 
     room: RoomName
+    engine_options: Mapping[str, str] = field(default_factory=dict)
+    """What is asked of the server's engine, of an earlier talk that is brought home, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Sender:
         `jitter` gives numbers from 0 to 1.
         """
         self._kept = kept
+        self._engine_options = uplink.engine_options
         self._listener = listener
         self._is_live = is_live
         self._sleep = sleep
@@ -185,7 +188,9 @@ class Sender:
     async def _one_connection(self, socket: ClientConnection) -> None:
         talk = self._kept.talk
         first = self._kept.spool.first_frame
-        await socket.send(start_message(Start(talk.session, talk.language, position=first)))
+        options = self._engine_options
+        start = Start(talk.session, talk.language, position=first, engine_options=options)
+        await socket.send(start_message(start))
         cursor = await _ready_position(socket)
         self._note_ready(cursor)
         try:

@@ -187,7 +187,7 @@ def test_telephone_sound_may_be_cut_anywhere(first: int, cuts: list[int]) -> Non
 
 
 def test_telephone_sound_comes_back_as_it_went_in() -> None:
-    """Raised to 16 kHz and taken back, speech's band is the same to 60 dB; half the bytes."""
+    """Raised to 16 kHz and taken back, speech's band is the same to 40 dB; half the bytes."""
     pcm = b"".join(tone(0.2, 8_000, hz) for hz in (300, 1000, 2000, 3000, 3400))
     resampler = Resampler(8_000)
     raised = resampler.feed(pcm) + resampler.flush()

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given, settings
@@ -49,10 +50,11 @@ async def send(
     url: str,
     note: Callable[[Sent], None] = lambda _: None,
     room: str = "main",
+    engine_options: Mapping[str, str] = MappingProxyType({}),
 ) -> Sent:
     """Stream chunks as a recording, as fast as the server takes them."""
     source = DecodedSource("test", lambda: sound, is_live=False, real_time=False)
-    where = Uplink(url, room_name(room))
+    where = Uplink(url, room_name(room), engine_options)
     return await stream(source, where, language_tag("en-US"), listener=Listener(note))
 
 
@@ -111,6 +113,20 @@ async def test_the_start_says_what_the_source_is() -> None:
     assert isinstance(start, dict)
     assert start.pop("session")
     assert start == {"type": "start", "language": "en-US", "rate": RATE_HZ, "position": 0}
+
+
+async def test_the_start_asks_for_the_engines_options() -> None:
+    """What the source asks of its engine is in every start, by the engine's own names."""
+    seen: list[dict[str, object]] = []
+
+    async def handler(socket: ServerConnection) -> None:
+        seen.append(json.loads(await socket.recv()))
+        await socket.close(1008, "bad_message: enough.")
+
+    async with server(handler) as url:
+        with pytest.raises(BadMessage, match=r"enough\."):
+            await send(chunks(1), url, engine_options={"vocabulary_name": "speakers"})
+    assert seen[0]["engine_options"] == {"vocabulary_name": "speakers"}
 
 
 async def test_the_clock_sets_the_pace() -> None:
