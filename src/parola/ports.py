@@ -9,6 +9,8 @@ from typing import Literal, Protocol, runtime_checkable
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.log import Entry, RoomSummary, SessionPast
 from parola.domain.room_settings import RoomSettings
+from parola.domain.search import Phrase
+from parola.domain.talks import Talk
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import Language
@@ -249,6 +251,29 @@ class SharedLog(Protocol):
 
         Raises:
             StoreFailed: it cannot be read now.
+        """
+
+
+@runtime_checkable
+class Archive(Protocol):
+    """A log in which can be searched; not every store can."""
+
+    async def search(
+        self, phrases: Sequence[Phrase], room: str | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Return the newest finals that hold all phrases, as they read now; none for no phrase.
+
+        Corrections count, what is struck is not found, and what they replaced is not either.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+
+    async def talks(self) -> list[Talk]:
+        """Return every talk that has lines, the newest first.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
         """
 
 

@@ -21,8 +21,10 @@ from parola.domain.log import (
     StateChange,
     Strike,
 )
+from parola.domain.search import phrases_of
+from parola.domain.talks import Talk
 from parola.domain.transcript import Segment, Word
-from parola.ports import Log
+from parola.ports import Archive, Log
 from parola.stores.dynamodb import open_dynamodb
 from parola.stores.memory import MemoryLog
 from parola.stores.sqlite import SqliteLog, open_sqlite_log
@@ -207,7 +209,7 @@ def test_every_log_does_the_same(tmp_path: Path) -> None:
 
     async def compare(log: SqliteLog, batches: list[list[Entry]]) -> None:
         # One file for all examples: opening a new one each time is most of the work.
-        await log._writer.run(lambda db: db.execute("DELETE FROM entries").fetchone())
+        await log._writer.run(lambda db: db.executescript("DELETE FROM entries; DELETE FROM said"))
         twin = MemoryLog()
         for batch in batches:
             assert await _outcome(log, batch) == await _outcome(twin, batch)
@@ -245,6 +247,47 @@ async def test_edits_are_found_among_everything_else(log: Log) -> None:
     assert await log.edits("sala") == edits
     assert await log.edits("nessuna") == []
     assert await log.read("sala", after=4) == edits[1:]
+
+
+async def test_what_was_said_is_found_as_it_reads_now(log: Log) -> None:
+    """All words, whole phrases, beginnings, accents: corrections count, what is struck does not."""
+    if not isinstance(log, Archive):
+        pytest.skip("this log cannot be searched")
+    started = StateChange("session_started", "talk", "it-IT")
+    await log.append([Entry("sala", 1, 1, started)])
+    lines = ["perché la città dorme", "la citta di Nuoro", "Grazia Deleda di Nuoro", "segreto"]
+    await log.append(
+        [Entry("sala", n + 2, n + 2, _segment(n * 100, t)) for n, t in enumerate(lines)]
+    )
+    await log.append([Entry("altra", 1, 9, _segment(0, "altra città"))])
+    await log.append(
+        [
+            Entry("sala", 6, 6, Correction("talk", 4, 4, "Grazia Deledda di Nùoro")),
+            Entry("sala", 7, 7, Strike("talk", 5, 5)),
+            Entry("sala", 8, 8, Correction("talk", 4, 4, "nobody saw this")),
+            Entry("sala", 9, 10, StateChange("session_ended", "talk")),
+        ]
+    )
+
+    async def found(query: str, room: str | None = None) -> list[int]:
+        entries = await log.search(phrases_of(query), room)
+        assert all(isinstance(entry.body, Segment) for entry in entries)
+        return [entry.number for entry in entries]
+
+    assert await found("CITTA") == [1, 3, 2]
+    assert await found("citt", "sala") == [3, 2]
+    assert await found("nuoro città") == [3]
+    assert await found('"di nuoro"') == [4, 3]
+    assert await found('"nuoro di"') == []
+    assert await found("deledda") == [4]
+    assert await found("deleda ") == await found("segreto") == await found("nobody") == []
+    assert await found("") == await found(' " - ') == []
+    (entry,) = await log.search(phrases_of("deledda"))
+    assert isinstance(entry.body, Segment)
+    assert (entry.body.text, entry.body.made_by) == ("Grazia Deledda di Nùoro", "corrected")
+    await log.append([Entry("sala", 10, 11, Restore("talk", 5, 7, "segreto"))])
+    assert await found("segreto") == [5]
+    assert await log.talks() == [Talk("sala", "talk", "it-IT", 1, 10, 4)]
 
 
 async def test_it_knows_where_a_session_stands(log: Log) -> None:

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from parola.domain.errors import ParolaError
 from parola.server import (
+    archive,
     conversations,
     http,
     metrics,
@@ -23,7 +24,7 @@ from parola.server.fanout import Fanout
 from parola.server.pages import add_pages
 
 POLICY = (
-    "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; "
     "frame-ancestors 'self'; form-action 'self'"
 )
 """Pages load nothing from elsewhere and run no inline script."""
@@ -54,6 +55,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(http.router)
     app.include_router(room_settings.router)
     app.include_router(operate.router)
+    app.include_router(archive.router)
     app.include_router(metrics.router)
     app.include_router(sockets.router)
     app.include_router(predecessors.router)

@@ -44,6 +44,18 @@ async def console() -> Response:
     return FileResponse(PAGES / "console.html")
 
 
+@router.get("/archive")
+async def archive() -> Response:
+    """Return the page with every talk, and a search in all of them."""
+    return FileResponse(PAGES / "archive.html")
+
+
+@router.get("/archive/{room}")
+async def talk(room: str) -> Response:
+    """Return the page of a room's talk, `?session=`; its newest without that."""
+    return _page("talk", room)
+
+
 @router.get("/rooms/{room}")
 @router.get("/sala/{room}")
 async def display(room: str) -> Response:

@@ -1,8 +1,11 @@
 """Keeps logs and settings in memory: for tests, where nothing has to outlive the process."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
+from parola.domain.corrections import Edits
+from parola.domain.cues import shown_text
 from parola.domain.errors import StoreFailed
 from parola.domain.log import (
     BEGIN_AND_END,
@@ -15,6 +18,8 @@ from parola.domain.log import (
     switch_in,
 )
 from parola.domain.room_settings import RoomSettings
+from parola.domain.search import Phrase, words_of
+from parola.domain.talks import Talk, talks_of
 from parola.domain.transcript import Segment
 
 
@@ -55,6 +60,25 @@ class MemoryLog:
         """Walk through the whole room: a test's logs are short."""
         log = await self.read(room, limit=10**9)
         return [entry for entry in log if isinstance(entry.body, Edit)]
+
+    async def search(
+        self, phrases: Sequence[Phrase], room: str | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """Look at every line: a test's logs are short."""
+        self._fail_if_told()
+        found: list[Entry] = []
+        for name in self._rooms if room is None else (room,):
+            log = await self.read(name, limit=10**9)
+            found += [entry for entry in Edits(log).read_all(log) if _holds(entry, phrases)]
+        found.sort(key=lambda entry: (-entry.at_ms, entry.room, -entry.number))
+        return found[: max(limit, 0)] if phrases else []
+
+    async def talks(self) -> list[Talk]:
+        """Look at every line: a test's logs are short."""
+        self._fail_if_told()
+        entries = [e for room in sorted(self._rooms) for e in await self.read(room, limit=10**9)]
+        lines = Counter((e.room, e.body.session) for e in entries if isinstance(e.body, Segment))
+        return talks_of(entries, lines)
 
     async def last_number(self, room: str) -> int:
         """Look at every number: a test's logs are short."""
@@ -110,6 +134,13 @@ class MemoryLog:
     def _fail_if_told(self) -> None:
         if self.fail_with:
             raise StoreFailed(self.fail_with)
+
+
+def _holds(entry: Entry, phrases: Sequence[Phrase]) -> bool:
+    if not isinstance(entry.body, Segment):
+        return False
+    words = words_of(shown_text(entry.body.text))
+    return all(phrase.fits(words) for phrase in phrases)
 
 
 class MemoryRoomBook:

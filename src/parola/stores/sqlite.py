@@ -21,7 +21,10 @@ from parola.domain.log import (
     Switch,
     switch_in,
 )
+from parola.domain.search import Phrase
+from parola.domain.talks import Talk
 from parola.domain.transcript import Segment
+from parola.stores import sqlite_archive
 from parola.stores.bodies import encode, entry_of, kind_of
 from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
 from parola.stores.sqlite_outbox import SqliteOutbox, put
@@ -131,6 +134,20 @@ class SqliteLog:
             lambda db: [entry_of(room, *row) for row in db.execute(query, (room,))]
         )
 
+    async def search(
+        self, phrases: Sequence[Phrase], room: str | None = None, limit: int = 50
+    ) -> list[Entry]:
+        """One look into the index of words."""
+        if not phrases:
+            return []
+        return await self._reader.run(
+            lambda db: sqlite_archive.search(db, list(phrases), room, max(limit, 0))
+        )
+
+    async def talks(self) -> list[Talk]:
+        """Reads every state change; counts finals in their index."""
+        return await self._reader.run(sqlite_archive.talks)
+
     async def last_number(self, room: str) -> int:
         """One look into the index."""
         query = "SELECT coalesce(max(number), 0) FROM entries WHERE room = ?"
@@ -194,6 +211,7 @@ def _insert(db: sqlite3.Connection, entry: Entry) -> bool:
             "report this to Parola's makers."
         ) from error
     if added:
+        sqlite_archive.note(db, entry)
         return True
     query = "SELECT number, at_ms, kind, body FROM entries WHERE room = ? AND number = ?"
     there = db.execute(query, (entry.room, entry.number)).fetchone()

@@ -1,6 +1,7 @@
 """Opens the one SQLite file of a data folder, and keeps what blocks off the loop."""
 
 import asyncio
+import json
 import os
 import sqlite3
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TypeVar
 
+from parola.domain.cues import shown_text
 from parola.domain.errors import StoreFailed
 
 LOG_FILE = "log.sqlite3"
@@ -58,6 +60,46 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             number  INTEGER NOT NULL,
             refused TEXT
         )
+        """,
+    ),
+    # What `search` looks into; its text is the log's as it reads now. A migration is no edit: files
+    # from before have none.
+    (
+        """
+        CREATE TABLE said (
+            id      INTEGER PRIMARY KEY,
+            room    TEXT    NOT NULL,
+            number  INTEGER NOT NULL,
+            version INTEGER NOT NULL,
+            text    TEXT    NOT NULL,
+            UNIQUE (room, number)
+        )
+        """,
+        """
+        CREATE VIRTUAL TABLE said_words USING fts5 (
+            text, content = 'said', content_rowid = 'id',
+            tokenize = 'unicode61 remove_diacritics 2'
+        )
+        """,
+        """
+        CREATE TRIGGER said_new AFTER INSERT ON said BEGIN
+            INSERT INTO said_words (rowid, text) VALUES (new.id, new.text);
+        END
+        """,
+        """
+        CREATE TRIGGER said_gone AFTER DELETE ON said BEGIN
+            INSERT INTO said_words (said_words, rowid, text) VALUES ('delete', old.id, old.text);
+        END
+        """,
+        """
+        CREATE TRIGGER said_anew AFTER UPDATE ON said BEGIN
+            INSERT INTO said_words (said_words, rowid, text) VALUES ('delete', old.id, old.text);
+            INSERT INTO said_words (rowid, text) VALUES (new.id, new.text);
+        END
+        """,
+        """
+        INSERT INTO said (room, number, version, text)
+        SELECT room, number, number, said_in(body) FROM entries WHERE kind = 'segment'
         """,
     ),
 )
@@ -182,6 +224,8 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
             f"The log {path} was written by a newer Parola (schema {version}, this one knows "
             f"{len(MIGRATIONS)}); install that version or choose another data folder."
         )
+    # JSON may hold half a surrogate pair, which SQLite's own functions make invalid text of.
+    db.create_function("said_in", 1, lambda body: shown_text(str(json.loads(body)["text"])))
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         db.execute("BEGIN IMMEDIATE")
         for statement in statements:

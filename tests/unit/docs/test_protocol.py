@@ -22,6 +22,7 @@ from parola.domain.vocabulary import ROOM_STATES, language_tag
 from parola.engines.amazon import AmazonEngine
 from parola.ports import StreamRequest
 from parola.server import (
+    archive,
     conversations,
     http,
     metrics,
@@ -175,6 +176,7 @@ def test_endpoints_are_described() -> None:
         http.router,
         room_settings.router,
         operate.router,
+        archive.router,
         metrics.router,
         sockets.router,
         predecessors.router,

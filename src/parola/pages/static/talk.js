@@ -1,0 +1,115 @@
+/** One talk to be read again: its lines with their times, its picture, its files. */
+
+import { roomOfAddress } from "./reading.js";
+import { ask, transcript, transcriptOf } from "./requests.js";
+import { gaps, timeline } from "./timeline.js";
+
+const $ = (id) => document.getElementById(id);
+
+let lines = [];
+
+const clock = (seconds) => {
+  const whole = Math.floor(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
+};
+
+function said(line) {
+  const item = document.createElement("li");
+  item.className = "said";
+  item.dataset.seq = line.seq;
+  item.id = `s${line.start_s}`;
+  const at = document.createElement("button");
+  at.type = "button";
+  at.className = "at";
+  at.textContent = clock(line.start_s);
+  at.addEventListener("click", () => hear(line));
+  const words = document.createElement("span");
+  words.dir = "auto";
+  words.lang = line.language;
+  if (line.speaker) {
+    const speaker = document.createElement("span");
+    speaker.className = "speaker";
+    speaker.textContent = `${line.speaker}: `;
+    words.append(speaker);
+  }
+  words.append(line.text);
+  if (line.made_by === "corrected") {
+    const mark = document.createElement("span");
+    mark.className = "edited";
+    mark.textContent = " corrected";
+    mark.title = `Heard: ${line.heard}`;
+    words.append(mark);
+  }
+  item.append(at, words);
+  return item;
+}
+
+/** Plays from a line on, where there is something to play; else only marks it. */
+function hear(line) {
+  mark(line);
+  const sound = $("sound");
+  if (sound.hidden) return;
+  sound.currentTime = line.start_s;
+  sound.play();
+}
+
+function mark(line) {
+  for (const item of $("lines").querySelectorAll("[aria-current]")) item.removeAttribute("aria-current");
+  $("lines").querySelector(`[data-seq="${line.seq}"]`)?.setAttribute("aria-current", "true");
+}
+
+function follow() {
+  const now = $("sound").currentTime;
+  const line = lines.findLast(({ start_s: start }) => start <= now);
+  if (line) mark(line);
+}
+
+function offerFiles(room, session) {
+  for (const form of ["srt", "vtt", "txt", "json"]) {
+    const link = document.createElement("a");
+    link.href = `${transcriptOf(room, form)}?${new URLSearchParams({ session })}`;
+    link.download = `${room}.${form}`;
+    link.textContent = `.${form}`;
+    $("files").append(link);
+  }
+}
+
+async function load() {
+  const room = roomOfAddress();
+  $("title").textContent = room;
+  document.title = `${room} – Parola`;
+  const { talks } = await (await ask("GET", "/api/talks")).json();
+  const wanted = new URLSearchParams(location.search).get("session");
+  const talk = talks.find((one) => one.room === room && (!wanted || one.session === wanted));
+  if (!talk) {
+    $("note").textContent = "There is no such talk in this room.";
+    return;
+  }
+  lines = await transcript(room, talk.session);
+  const started = new Date(talk.started_at).toLocaleString();
+  $("facts").textContent = `${started} · ${talk.language} · ${lines.length} lines`;
+  offerFiles(room, talk.session);
+  if (!lines.length) return;
+  const { count, longest_s: longest } = gaps(lines);
+  const silences = count ? `${count} silence${count > 1 ? "s" : ""} of ten seconds or more, the longest ${Math.round(longest)} s` : "no long silence";
+  $("gaps").textContent = `· ${silences}`;
+  $("timeline").append(timeline(lines, `Speech and its speed over ${clock(lines.at(-1).end_s)}: ${silences}`));
+  $("picture").hidden = false;
+  $("lines").append(...lines.map(said));
+  const target = document.getElementById(location.hash.slice(1));
+  if (target) {
+    target.scrollIntoView({ block: "center" });
+    target.setAttribute("aria-current", "true");
+  }
+}
+
+$("recording").addEventListener("change", ({ target }) => {
+  const [file] = target.files;
+  if (!file) return;
+  $("sound").src = URL.createObjectURL(file);
+  $("sound").hidden = false;
+});
+$("sound").addEventListener("timeupdate", follow);
+load().catch((error) => ($("note").textContent = error.message));

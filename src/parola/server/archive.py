@@ -1,0 +1,76 @@
+"""What was said before, over HTTP: the talks there are, and a search in all of them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+
+from parola.domain import captions
+from parola.domain.errors import NotFound
+from parola.domain.log import Entry
+from parola.domain.search import phrases_of
+from parola.domain.talks import Talk
+from parola.domain.transcript import Segment
+from parola.domain.vocabulary import room_name
+from parola.ports import Archive
+from parola.server.deps import Services, services
+
+router = APIRouter(tags=["archive"])
+
+Running = Annotated[Services, Depends(services)]
+
+FOUND = 50
+"""How many lines one answer has at most."""
+
+
+@router.get("/api/talks")
+async def talks(running: Running) -> dict[str, Any]:
+    """Return every talk that has a transcript, the newest first."""
+    return {"talks": [_talk(talk) for talk in await _archive(running).talks()]}
+
+
+@router.get("/api/search")
+async def search(
+    running: Running,
+    q: str,
+    room: Annotated[str | None, Query(description="one room; all rooms without it")] = None,
+) -> dict[str, Any]:
+    """Return the newest lines that hold all words of `q`, as they read now.
+
+    Words between quotation marks belong together; the last word may be unfinished.
+    """
+    name = room_name(room) if room else None
+    found = await _archive(running).search(phrases_of(q), name, FOUND)
+    return {"q": q, "lines": [_line(entry) for entry in found]}
+
+
+def _archive(running: Services) -> Archive:
+    log = running.rooms.plugs.log
+    if not isinstance(log, Archive):
+        raise NotFound("The transcripts of this server are kept where they cannot be searched.")
+    return log
+
+
+def _talk(talk: Talk) -> dict[str, Any]:
+    ended = talk.ended_at_ms
+    return {
+        "room": talk.room,
+        "session": talk.session,
+        "language": talk.language,
+        "started_at": captions.utc_iso(talk.started_at_ms),
+        "ended_at": None if ended is None else captions.utc_iso(ended),
+        "lines": talk.lines,
+    }
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    assert isinstance(entry.body, Segment)  # noqa: S101 - only finals are indexed
+    return {
+        "room": entry.room,
+        "session": entry.body.session,
+        "seq": entry.number,
+        "at": captions.utc_iso(entry.at_ms),
+        "start_s": entry.body.start_s,
+        "text": entry.body.text,
+        "speaker": entry.body.speaker,
+        "made_by": entry.body.made_by,
+    }
