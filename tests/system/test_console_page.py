@@ -37,12 +37,14 @@ async def test_two_operators_correct_one_line(scripted: RunningServer, open_tab:
     tab.refusals.add(409)
     bruno = tab.page
     await anna.fill("#operator", "Anna")
+    reader = (await open_tab(scripted, "/p/hall", viewport=PHONE)).page.locator(".final").first
     for page in (anna, bruno):
         await expect(page.locator("#lines .row").nth(1)).to_be_visible()
     await type_over(anna, 0, "Anna's words")
     await type_over(bruno, 0, "Bruno's words")
     await anna.keyboard.press("Enter")
     await expect(anna.locator("#lines .words").first).to_have_text("Anna's words")
+    await expect(reader).to_have_text("Anna's words")
     await expect(bruno.locator("#note")).to_contain_text("Anna's words")
     await expect(bruno.locator("textarea")).to_have_value("Bruno's words")
     await bruno.keyboard.press("Escape")
@@ -62,8 +64,10 @@ async def test_two_operators_correct_one_line(scripted: RunningServer, open_tab:
         await expect(anna.locator("#lines .row").first).to_have_attribute("data-struck", "")
         text = (await client.get(f"{scripted.url}/api/rooms/hall/transcript.txt")).text
         assert "Anna's words" not in text
+        await expect(reader).to_be_hidden()
         await anna.locator("#lines .strike").first.click()
         await expect(bruno.locator("#lines .words").first).to_have_text("Anna's words")
+        await expect(reader).to_have_text("Anna's words")
         text = (await client.get(f"{scripted.url}/api/rooms/hall/transcript.txt")).text
         assert "Anna's words" in text
 

@@ -1,12 +1,15 @@
 /**
  * Shows painted items as text to be read back: paragraphs of segments, as long as the page is open.
  *
- * A painted word is never touched again, so the browser has no reason to move it; the guess has a
- * block of its own after all others.
+ * A painted word is never touched again, unless a person corrects its line; the guess has a block of
+ * its own after all others.
  */
 
 /** A paragraph is this long at least, in letters, before another one begins at a sentence's end. */
 const LONG = 140;
+
+/** How many edits of lines that are not on the page are remembered. */
+const EARLY = 50;
 
 const ENDED = /[.!?…。！？]["'”’»)\]]*$/u;
 
@@ -18,6 +21,7 @@ export class Paragraphs {
   #arrived;
   #paragraph = null;
   #final = null;
+  #early = new Map();
 
   /**
    * @param {HTMLElement} root   Where paragraphs are appended.
@@ -43,9 +47,12 @@ export class Paragraphs {
   /** Puts an item after all others. */
   put(item) {
     if (item.kind === "end") {
+      // The place of a struck line, which may come back.
+      if (!this.#final && item.seq !== null && !item.text) this.#begin(item);
       if (this.#final && item.seq !== null) this.#final.dataset.seq = item.seq;
       if (this.#final && item.made_by !== "automatic") this.#final.dataset.madeBy = item.made_by;
       this.#final = null;
+      if (this.#early.has(item.seq)) this.edit(this.#early.get(item.seq));
       this.#arrived();
       return;
     }
@@ -56,6 +63,22 @@ export class Paragraphs {
     if (item.speaker) this.#final.append(labelled("speaker", `${item.speaker}: `));
     const name = item.kind === "mark" ? "mark" : item.doubtful && "doubtful";
     this.#final.append(name ? labelled(name, item.text) : item.text);
+  }
+
+  /** Puts a line right where it stands: a correction, a strike or a restore of the protocol. */
+  edit(edit) {
+    const final = this.#root.querySelector(`.final[data-seq="${edit.of}"]`);
+    if (!final) {
+      // It may not be painted yet; of the others, long gone, only a few are remembered.
+      this.#early.set(edit.of, edit);
+      if (this.#early.size > EARLY) this.#early.delete(this.#early.keys().next().value);
+      return;
+    }
+    this.#early.delete(edit.of);
+    const speaker = final.querySelector(".speaker");
+    final.replaceChildren(...(speaker ? [speaker] : []), edit.text ?? "");
+    final.hidden = edit.type === "strike";
+    final.dataset.madeBy = "corrected";
   }
 
   /** Shows the guess, "" for none. */

@@ -215,6 +215,7 @@ function read() {
         session = frame.session;
       }
     },
+    onEdit: (edit) => paragraphs.edit(edit),
     onLink(link, reason) {
       if (link === "open") setTimeout(() => (aloud = true), PAST_MS);
       known.link = link;

@@ -75,6 +75,7 @@ export class Preview {
           $("preview-credit").textContent = credit(frame.made_by, frame.engine);
         }
       },
+      onEdit: (edit) => this.#paragraphs.edit(edit),
       onLink: (link, reason) => {
         this.#link = link;
         this.#reason = reason;

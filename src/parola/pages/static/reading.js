@@ -23,6 +23,7 @@ export function isYes(text) {
  * @typedef {object} Watcher
  * @property {() => void} painted  Called after anything may have changed on the surface.
  * @property {(frame: object) => void} [onFrame]
+ * @property {(edit: object) => void} [onEdit]  Somebody has changed a line.
  * @property {(link: import("./feed.js").Link, reason: string) => void} [onLink]
  */
 
@@ -47,7 +48,13 @@ export class Reading {
     const take = (frame) => this.#take(frame);
     this.#feed = new Feed(
       room,
-      { onSegment: take, onChange: take, onState: take, onLink: (...news) => this.#link(...news) },
+      {
+        onSegment: take,
+        onChange: take,
+        onState: take,
+        onEdit: (edit) => this.#watcher.onEdit?.(edit),
+        onLink: (...news) => this.#link(...news),
+      },
       { partial: true },
     );
   }
