@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol, runtime_checkable
 
+from parola.domain.access import AuditEntry, Token
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.log import Entry, RoomSummary, SessionPast
 from parola.domain.room_settings import RoomSettings
@@ -293,6 +294,37 @@ class RoomBook(Protocol):
         Raises:
             StoreFailed: what was set before stays; trying again is safe.
         """
+
+
+class AccessBook(Protocol):
+    """The keys that tokens are signed with, the tokens given out, and what operators did.
+
+    Other processes may write to it: `parola token` does while the server runs.
+
+    Raises (from everything):
+        StoreFailed: it cannot be read or written now.
+    """
+
+    async def keys(self) -> list[bytes]:
+        """Return the keys, newest first; the newest signs, all of them are believed."""
+
+    async def add_key(self, key: bytes, keep: int = 2) -> None:
+        """Add a new key that signs from now on; only the newest `keep` stay."""
+
+    async def add_token(self, token: Token) -> None:
+        """Keep what was given out; the signed token itself is never kept."""
+
+    async def tokens(self) -> list[tuple[Token, bool]]:
+        """Return the tokens whose time is not long over, oldest first, and which are revoked."""
+
+    async def revoke(self, token_id: str) -> bool:
+        """Make a token worthless; return whether there was one of that id."""
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Add to the audit log."""
+
+    async def audit(self, limit: int) -> list[AuditEntry]:
+        """Return the newest entries, newest first."""
 
 
 AlarmKind = Literal["no words", "silence", "clipping", "hum", "source quiet"]

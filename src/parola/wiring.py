@@ -1,6 +1,7 @@
 """Names every plug and opens them in order: settings in, a serving process out."""
 
 import asyncio
+import ipaddress
 import logging
 import socket
 import time
@@ -36,13 +37,17 @@ from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
 from parola.ports import Engine, Log, Outbox
+from parola.server.access import Access, Policy, is_here
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
+from parola.server.first_links import FirstLink, first_links
+from parola.server.limits import Shares
 from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.server.uploads import Uploads
 from parola.stores.aws import open_aws
 from parola.stores.dynamodb import open_dynamodb
 from parola.stores.sqlite import open_sqlite
+from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqs import SqsQueue
 
 logger = logging.getLogger(__name__)
@@ -112,6 +117,43 @@ class Settings(BaseSettings):
     pipeline_table: str | None = Field(
         None, description="Amazon DynamoDB table that conversations are read from, on any node."
     )
+    open: bool | None = Field(
+        None,
+        description="Whether nobody needs a token. Unless said: yes on loopback, no elsewhere.",
+    )
+    public_reading: bool = Field(
+        False, description="Whether everybody may read, and only the rest takes a token."
+    )
+    trusted_proxy: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="Proxies whose X-Forwarded headers are believed: addresses or networks.",
+    )
+    max_per_address: int = Field(
+        500, ge=1, description="Sockets that one address may have; a hall may be one address."
+    )
+    tls_cert: Path | None = Field(
+        None, description="Certificate chain in PEM; with it, the server speaks TLS."
+    )
+    tls_key: Path | None = Field(None, description="The certificate's key in PEM.")
+
+    @field_validator("trusted_proxy", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        """Take "10.0.0.0/8,::1" from the environment, and refuse what is no network."""
+        networks = value.split(",") if isinstance(value, str) else value
+        for network in networks if isinstance(networks, list | tuple) else ():
+            ipaddress.ip_network(network)
+        return networks
+
+    @property
+    def policy(self) -> Policy:
+        """Who is let in."""
+        if self.open:
+            return "everybody"
+        # Behind a proxy, everybody comes from loopback.
+        if self.open is None and is_here(self.host) and not self.trusted_proxy:
+            return "this computer"
+        return "tokens to speak" if self.public_reading else "tokens"
 
     @property
     def models_folder(self) -> Path:
@@ -224,6 +266,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         if settings.pipeline_table:
             shared = await stack.enter_async_context(open_dynamodb(settings.pipeline_table))
         keep_s = settings.keep_uploads_h * 3600
+        book = await stack.enter_async_context(open_sqlite_access(settings.data))
+        access = Access(settings.policy, book, time.time)
+        await access.refresh()
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(stores.log, settings.stop_within_s))
         gate, make_gate = choose_gate(on=settings.gate)
@@ -243,6 +288,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         tasks.create_task(rooms.pass_on_failures())
         tasks.create_task(rooms.watch_over())
         tasks.create_task(_prune(uploads))
+        tasks.create_task(access.keep_fresh())
         playbacks = Playbacks(rooms, tasks)
         yield Services(
             rooms=rooms,
@@ -258,6 +304,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             stream_in_real_time=settings.stream_pace == "realtime",
             gate=gate,
             shipper=shipper,
+            access=access,
+            shares=Shares(sockets_per_address=settings.max_per_address),
+            trusted_proxies=tuple(map(ipaddress.ip_network, settings.trusted_proxy)),
         )
         playbacks.stop_all()
         await rooms.drain(LAST_WORDS * settings.stop_within_s)
@@ -342,7 +391,7 @@ class Server(uvicorn.Server):
         self.asked_to_stop.set()
 
 
-OnStarted = Callable[[Sequence[str], Sequence[EngineFacts]], None]
+OnStarted = Callable[[Sequence[str], Sequence[EngineFacts], Sequence[FirstLink]], None]
 
 
 async def serve(settings: Settings, on_started: OnStarted) -> None:
@@ -351,7 +400,7 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
     Args:
         settings: what was set.
         on_started: called once with the addresses, such as "http://127.0.0.1:8000", and
-            what people should know of the engines.
+            what people should know of the engines, and the links of a first start.
 
     Raises:
         OSError: a port is taken, or the data folder cannot be made.
@@ -364,6 +413,9 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
                 create_app(services),
                 http=ViewerHttp,
                 ws=ViewerWebSocket,
+                proxy_headers=False,  # uvicorn's own way believes whoever comes from loopback
+                ssl_certfile=settings.tls_cert,
+                ssl_keyfile=settings.tls_key,
                 ws_max_size=MAX_FRAME_BYTES,
                 # Compression makes a delivery cost 2.6 times as much (1,000 viewers on loopback).
                 ws_per_message_deflate=False,
@@ -372,8 +424,10 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
                 access_log=False,
                 timeout_graceful_shutdown=max(1, int(LAST_ANSWERS * settings.stop_within_s)),
             )
-            urls = [_url(settings.host, sock) for sock in sockets]
-            server = Server(config, lambda: on_started(urls, services.engines))
+            scheme = "https" if settings.tls_cert else "http"
+            urls = [_url(scheme, settings.host, sock) for sock in sockets]
+            links = await first_links(services.access)
+            server = Server(config, lambda: on_started(urls, services.engines, links))
             async with beside(_stop_when_asked(server, services, settings.stop_within_s)):
                 await server.serve(sockets)
 
@@ -399,9 +453,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _url(host: str, sock: socket.socket) -> str:
+def _url(scheme: str, host: str, sock: socket.socket) -> str:
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{sock.getsockname()[1]}"
+    return f"{scheme}://{shown}:{sock.getsockname()[1]}"
 
 
 def raise_file_limit() -> None:

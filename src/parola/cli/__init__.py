@@ -19,6 +19,7 @@ from parola.cli.models import models
 from parola.cli.outcome import FAILED, USAGE, CommandError, exit_code
 from parola.cli.serve import serve
 from parola.cli.terms import terms, vocabulary
+from parola.cli.token import token
 from parola.cli.transcribe import transcribe
 from parola.cli.transcribe_api import transcribe_api
 from parola.domain.errors import ParolaError
@@ -63,6 +64,7 @@ for command in (
     terms,
     vocabulary,
     cost,
+    token,
 ):
     app.command()(command)
 

@@ -103,6 +103,45 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
             show_default="none",
         ),
     ] = None,
+    open: Annotated[  # noqa: A002 - the option's name
+        bool | None,
+        typer.Option(
+            "--open/--no-open",
+            help="Whether nobody needs a token. Unless said: yes on loopback, no elsewhere.",
+            show_default="none",
+        ),
+    ] = None,
+    public_reading: Annotated[
+        bool | None,
+        typer.Option(
+            "--public-reading/--no-public-reading",
+            help="Whether everybody may read, and only the rest takes a token.",
+            show_default="off",
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Proxies whose X-Forwarded headers are believed: addresses or networks.",
+            show_default="none",
+        ),
+    ] = None,
+    max_per_address: Annotated[
+        int | None,
+        typer.Option(
+            help="Sockets that one address may have; a hall may be one address.",
+            show_default="500",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificate chain in PEM; with it, the server speaks TLS.", show_default="none"
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="The certificate's key in PEM.", show_default="none")
+    ] = None,
 ) -> None:
     """Serve rooms: take sound in, show captions, keep transcripts. Ctrl+C ends it in order."""
     given = {name: value for name, value in locals().items() if value is not None}

@@ -1,11 +1,12 @@
 """Runs the server from the command line: says when it is ready, and why if it cannot be."""
 
 import asyncio
-import ipaddress
 import logging
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from parola.cli.outcome import FAILED, MISSING, USAGE, CommandError
 from parola.cli.ports import port_trouble
 from parola.domain.errors import BadInput, ParolaError
 from parola.server.deps import EngineFacts
+from parola.server.first_links import FirstLink
 from parola.wiring import Settings, raise_file_limit
 from parola.wiring import serve as serve_until_stopped
 
@@ -70,18 +72,27 @@ class _Ready:
         self._settings = settings
         self.announced = False
 
-    def announce(self, urls: Sequence[str], engines: Sequence[EngineFacts] = ()) -> None:
-        """Print a line for each address and each engine, and warn where strangers may come."""
+    def announce(
+        self,
+        urls: Sequence[str],
+        engines: Sequence[EngineFacts] = (),
+        links: Sequence[FirstLink] = (),
+    ) -> None:
+        """Print a line for each address, engine and first link; warn where strangers may come."""
         self.announced = True
         for url in urls:
             typer.echo(f"Parola is ready: {url}")
         for engine in engines:
             chosen = "auto took " if self._settings.engine == "auto" else ""
             typer.echo(f"Engine: {chosen}{engine.name}: {engine.note}.")
-        if not _is_loopback(self._settings.host):
+        for link in links:
+            typer.echo(f"Link to {link.role}: {reachable(urls[0])}/enter?token={link.token}")
+        if links:
+            typer.echo("They are good for 30 days and shown once; make others by `parola token`.")
+        if self._settings.policy == "everybody":
             typer.echo(
-                f"Warning: anybody who reaches {self._settings.host} can speak and read;"
-                " use --host 127.0.0.1 to keep to this computer.",
+                f"Warning: anybody who reaches {self._settings.host} can speak, read and operate;"
+                " without --open they need tokens.",
                 err=True,
             )
 
@@ -108,11 +119,19 @@ def _why_not_listening(settings: Settings, error: OSError) -> str:
     )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def reachable(url: str) -> str:
+    """Return a server's address as other computers reach it, where it listens on all it has."""
+    parts = urlsplit(url)
+    if parts.hostname not in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        return url
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            # Nothing is sent: the system only picks the address it would send from.
+            sock.connect(("192.0.2.1", 9))
+            host = str(sock.getsockname()[0])
+        except OSError:
+            host = socket.gethostname()
+    return urlunsplit((parts.scheme, f"{host}:{parts.port}", "", "", ""))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

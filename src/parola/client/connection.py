@@ -1,5 +1,6 @@
 """Opens a socket to a server, and says in one sentence why it cannot be had or went away."""
 
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,7 +58,7 @@ async def socket_to(url: str) -> AsyncIterator[ClientConnection]:
 
     Raises:
         Unreachable: nobody answers, not with a WebSocket, or the connection broke.
-        ParolaError: the server closed it with one of our codes as the reason.
+        ParolaError: the server refused or closed it with one of our codes.
     """
     try:
         # A proxy could not reach this computer's own addresses.
@@ -72,6 +73,8 @@ async def socket_to(url: str) -> AsyncIterator[ClientConnection]:
             close_timeout=CLOSE_WITHIN_S,
         )
     except InvalidStatus as error:
+        if reason := _refused(bytes(error.response.body)):
+            raise reason from error
         status = error.response.status_code
         raise Unreachable(f"{_host(url)} refused the socket ({status}); is it Parola?") from error
     except (InvalidHandshake, InvalidURI, EOFError) as error:
@@ -86,6 +89,15 @@ async def socket_to(url: str) -> AsyncIterator[ClientConnection]:
             yield socket
     except ConnectionClosed as error:
         raise _closed(url, error) from error
+
+
+def _refused(body: bytes) -> ParolaError | None:
+    """Return what a refused handshake says, if it is ours: an error's JSON as over HTTP."""
+    try:
+        fields = json.loads(body)
+        return refusal(fields["code"], fields["detail"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _closed(url: str, error: ConnectionClosed) -> ParolaError:

@@ -7,9 +7,13 @@ ParolaError
 │   ├── BadAudio            bad_audio
 │   ├── BadMessage          bad_message
 │   ├── TooLarge            too_large
+│   ├── SlowRequest         slow_request: a body that comes so slowly that it only holds a place
+│   ├── TokenNeeded         token_needed: nobody is let in here without a good token
+│   ├── Forbidden           forbidden: the token, or the place it comes from, does not give this
 │   └── NotFound            not_found
 ├── EditConflict            edit_conflict: somebody else has changed the line meanwhile
 ├── RoomBusy                room_busy: somebody else is speaking into the room
+├── TooMany                 too_many: one address asks for more than its share; wait a little
 ├── ServerFull              server_full: as much is going on here as may; come back later
 ├── TooSlow                 too_slow: a viewer took nothing for a while; come back later
 ├── NoEngine                no_engine: no recogniser here knows the language
@@ -71,6 +75,24 @@ class TooLarge(BadInput):
     code = "too_large"
 
 
+class SlowRequest(BadInput):
+    """A body that comes so slowly that it only holds a place."""
+
+    code = "slow_request"
+
+
+class TokenNeeded(BadInput):
+    """No token, or one that is forged, revoked or past its time; the message says which."""
+
+    code = "token_needed"
+
+
+class Forbidden(BadInput):
+    """A good token that does not give this, or a page of another site that asks for it."""
+
+    code = "forbidden"
+
+
 class NotFound(BadInput):
     """A room, file or engine that is not there."""
 
@@ -87,6 +109,12 @@ class RoomBusy(ParolaError):  # noqa: N818 - said of the room, as in the protoco
     """Another source is speaking into the room."""
 
     code = "room_busy"
+
+
+class TooMany(ParolaError):  # noqa: N818 - said of the visitor, as in the protocol
+    """One address asks for more than its share; the message names the limit."""
+
+    code = "too_many"
 
 
 class ServerFull(ParolaError):  # noqa: N818 - said of the server, as in the protocol

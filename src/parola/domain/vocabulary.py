@@ -15,6 +15,9 @@ Language = NewType("Language", str)
 MAX_ROOM_NAME = 100
 """Characters. Long enough for "Sala Grande – Keynote"; short enough for a URL and a log line."""
 
+DEFAULT_CALL = "abcde1234"
+"""The room of the conversation pipeline's clients that name none. Source: its own server."""
+
 ROOM_STATES = {
     "idle": "nobody is speaking into the room",
     "waiting": "a source is connected and no speech has been heard yet",

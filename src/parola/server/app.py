@@ -12,6 +12,7 @@ from parola.domain.errors import ParolaError
 from parola.server import (
     archive,
     conversations,
+    entering,
     http,
     metrics,
     operate,
@@ -21,7 +22,10 @@ from parola.server import (
 )
 from parola.server.deps import Services, http_status
 from parola.server.fanout import Fanout
+from parola.server.guard import Guard
+from parola.server.limits import Limiter
 from parola.server.pages import add_pages
+from parola.server.proxies import Proxies
 
 POLICY = (
     "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; "
@@ -51,8 +55,12 @@ def create_app(services: Services) -> FastAPI:
     app.state.fanout = Fanout()
     app.add_exception_handler(ParolaError, _answer_error)
     app.add_exception_handler(ClientDisconnect, _let_go)
+    # The last one added is the first one asked.
+    app.add_middleware(Guard, access=services.access, limiter=Limiter(services.shares))
     app.add_middleware(SafeHeaders)
+    app.add_middleware(Proxies, trusted=services.trusted_proxies)
     app.include_router(http.router)
+    app.include_router(entering.router)
     app.include_router(room_settings.router)
     app.include_router(operate.router)
     app.include_router(archive.router)

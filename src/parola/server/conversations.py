@@ -11,7 +11,7 @@ from fastapi.responses import PlainTextResponse
 
 from parola.audio.pcm import Resampler
 from parola.domain.errors import BadMessage, ParolaError
-from parola.domain.vocabulary import RoomName, language_tag, room_name
+from parola.domain.vocabulary import DEFAULT_CALL, RoomName, language_tag, room_name
 from parola.live.beside import beside
 from parola.live.session import SessionPlan, refuse_half_frames
 from parola.live.windows import Windows
@@ -24,9 +24,6 @@ router = APIRouter(tags=["older systems"])
 Running = Annotated[Services, Depends(services)]
 
 CallId = Annotated[str, Query(alias="callId")]
-
-DEFAULT_CALL = "abcde1234"
-"""The call of a client that names none. Source: the pipeline's own server."""
 
 NOBODY = "somebody"
 """The speaker of a client that names none. Source: the pipeline's own server."""

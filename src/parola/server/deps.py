@@ -1,16 +1,20 @@
 """What the endpoints are given: the running services and how errors are answered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
 from parola.domain import errors
+from parola.domain.access import Rights
 from parola.domain.vocabulary import Language
 from parola.live.playback import Playbacks, Recording
 from parola.live.rooms import Rooms
 from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
+from parola.server.access import Access, Visit
+from parola.server.limits import Shares
+from parola.server.proxies import Network
 from parola.server.uploads import Uploads
 
 
@@ -41,8 +45,12 @@ class Services:
     stream_in_real_time: bool
     """Whether `/stream` paces files by the clock (else: as fast as the engine goes)."""
 
+    access: Access
     gate: str = "voice"
     """What stands before the engines: "voice" detection, "level" only, or "off"."""
+
+    shares: Shares = field(default_factory=Shares)
+    trusted_proxies: tuple[Network, ...] = ()
 
     shipper: Shipper | None = None
     """What sends finals on, where a queue is set."""
@@ -54,13 +62,32 @@ def services(connection: HTTPConnection) -> Services:
     return running
 
 
+VISIT = "parola.visit"
+"""Where the guard leaves a `Visit` in the scope."""
+
+
+def visit(connection: HTTPConnection) -> Visit:
+    """Return who asks (a FastAPI dependency)."""
+    found: Visit = connection.scope[VISIT]
+    return found
+
+
+def rights(connection: HTTPConnection) -> Rights:
+    """Return what the visitor may do (a FastAPI dependency)."""
+    return visit(connection).rights
+
+
 HTTP_STATUS: dict[type[errors.ParolaError], int] = {
     errors.TooLarge: 413,
+    errors.TokenNeeded: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.SlowRequest: 408,
     errors.BadAudio: 415,
     errors.BadInput: 400,
     errors.EditConflict: 409,
     errors.RoomBusy: 409,
+    errors.TooMany: 429,
     errors.ServerFull: 503,
     errors.TooSlow: 503,
     errors.NoEngine: 422,
@@ -77,6 +104,7 @@ CLOSE_CODE: dict[type[errors.ParolaError], int] = {
     errors.BadAudio: 1007,
     errors.BadInput: 1008,
     errors.RoomBusy: 1013,
+    errors.TooMany: 1013,
     errors.ServerFull: 1013,
     errors.TooSlow: 1013,
     errors.NoEngine: 1008,

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from parola.domain import captions
+from parola.domain.access import Rights
 from parola.domain.audio import to_seconds
 from parola.domain.corrections import Edits
 from parola.domain.errors import NotFound, TooLarge
@@ -22,13 +23,14 @@ from parola.live.playback import Recording
 from parola.live.rooms import Room, lag_s
 from parola.live.session import SessionPlan
 from parola.live.textscreen import LINES
-from parola.server.deps import Services, services
+from parola.server.deps import Services, rights, services
 from parola.server.viewers import EventStream
 from parola.wire.engine_options import from_query
 
 router = APIRouter()
 
 Running = Annotated[Services, Depends(services)]
+May = Annotated[Rights, Depends(rights)]
 
 PAGE = 1000
 """Log entries read at once for a download."""
@@ -69,16 +71,16 @@ async def about(running: Running) -> dict[str, Any]:
 
 
 @router.get("/api/rooms", tags=["rooms"])
-async def rooms(running: Running) -> dict[str, Any]:
-    """Return every room that is in use or has a transcript, by name."""
+async def rooms(running: Running, may: May) -> dict[str, Any]:
+    """Return every room that is in use or has a transcript, and may be read, by name."""
     kept = {summary.room: summary for summary in await running.rooms.plugs.log.rooms()}
     live = {room.name: room for room in running.rooms.open_rooms}
-    names = sorted(kept.keys() | live.keys())
-    return {"rooms": [_room(running, n, live.get(RoomName(n)), kept.get(n)) for n in names]}
+    names = [name for name in sorted(kept.keys() | live.keys()) if may.allow("read", name)]
+    return {"rooms": [_room(running, may, n, live.get(RoomName(n)), kept.get(n)) for n in names]}
 
 
 @router.get("/api/rooms/{room}", tags=["rooms"])
-async def one_room(running: Running, room: str) -> dict[str, Any]:
+async def one_room(running: Running, may: May, room: str) -> dict[str, Any]:
     """Return one room; 404 when nobody has ever used it."""
     name = room_name(room)
     summaries = await running.rooms.plugs.log.rooms()
@@ -86,16 +88,17 @@ async def one_room(running: Running, room: str) -> dict[str, Any]:
     live = next((r for r in running.rooms.open_rooms if r.name == name), None)
     if kept is None and live is None:
         raise NotFound(f"Nobody has used a room called {name!r} yet.")
-    return _room(running, name, live, kept)
+    return _room(running, may, name, live, kept)
 
 
 def _room(
-    running: Services, name: str, live: Room | None, kept: RoomSummary | None
+    running: Services, may: Rights, name: str, live: Room | None, kept: RoomSummary | None
 ) -> dict[str, Any]:
     playing = running.playbacks.playing(RoomName(name))
     session = live.session if live else None
     last_at_ms = kept.last_at_ms if kept else None
-    bill = running.rooms.bill(RoomName(name))
+    # What it costs is no business of the audience.
+    bill = running.rooms.bill(RoomName(name)) if may.allow("operate", name) else None
     return {
         "name": name,
         "state": live.feed.state.state if live else "idle",

@@ -11,7 +11,7 @@ from parola.domain.errors import EditConflict
 from parola.domain.vocabulary import RoomMode, RoomName, room_name
 from parola.live.editing import Editing, Line, Target
 from parola.live.recorder import Saving
-from parola.server.deps import Services, http_status, services
+from parola.server.deps import Services, http_status, services, visit
 from parola.server.room_settings import Form, SpokenRoute
 
 router = APIRouter(route_class=SpokenRoute, tags=["operating"])
@@ -25,7 +25,9 @@ MAX_NAME = 60
 
 
 def actor(request: Request) -> str:
-    """Return who asks, as far as that is known: a name that the console sends, for the log."""
+    """Return who asks, for the log: whom the token was made for, else a name the console sends."""
+    if token := visit(request).token:
+        return token.holder[:MAX_NAME]
     name = "".join(char for char in request.headers.get("x-operator", "") if char.isprintable())
     return name.strip()[:MAX_NAME]
 

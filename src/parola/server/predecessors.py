@@ -8,6 +8,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response
 
+from parola.domain.access import Rights
 from parola.domain.errors import BadMessage, ParolaError, TooLarge
 from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
@@ -16,7 +17,7 @@ from parola.live.beside import beside
 from parola.live.player import Player
 from parola.live.session import SessionPlan
 from parola.ports import RoomState
-from parola.server.deps import Services, services
+from parola.server.deps import Services, rights, services
 from parola.server.form import OnlyAudio
 from parola.server.http import refuse_large
 from parola.server.sockets import close, incoming
@@ -31,10 +32,12 @@ MAX_NAMES = 100
 
 
 @router.get("/api/sale")
-async def sale(running: Running) -> dict[str, list[str]]:
+async def sale(running: Running, may: Annotated[Rights, Depends(rights)]) -> dict[str, list[str]]:
     """Return the rooms with at least one display (conference system)."""
     rooms = running.rooms.open_rooms
-    return {"sale": [room.name for room in rooms if room.feed.viewers]}
+    return {
+        "sale": [room.name for room in rooms if room.feed.viewers and may.allow("read", room.name)]
+    }
 
 
 @router.post(

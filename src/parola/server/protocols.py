@@ -3,12 +3,12 @@
 from typing import Any, cast
 
 from starlette.types import Scope
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request
 
 from parola.server.outlet import Outlet
+from parola.server.slow import TimelyHTTP
 
 EXTENSION = "parola.outlet"
 """The name in the ASGI scope's extensions under which `open_outlet` finds the connection."""
@@ -113,7 +113,7 @@ class ViewerWebSocket(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(LAST_WORD_S, self.transport.abort)
 
 
-class ViewerHttp(H11Protocol):
+class ViewerHttp(TimelyHTTP):
     """HTTP/1.1; a response whose transport is handed over goes on as chunks of that transport."""
 
     outlet: Outlet | None = None

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
+from parola.domain.access import AuditEntry, Token
 from parola.domain.corrections import Edits
 from parola.domain.cues import shown_text
 from parola.domain.errors import StoreFailed
@@ -164,3 +165,45 @@ class MemoryRoomBook:
     def _fail_if_told(self) -> None:
         if self.fail_with:
             raise StoreFailed(self.fail_with)
+
+
+class MemoryAccessBook:
+    """An access book that behaves as the durable one does."""
+
+    def __init__(self) -> None:
+        self._keys: list[bytes] = []
+        self._tokens: dict[str, Token] = {}
+        self._revoked: set[str] = set()
+        self._audit: list[AuditEntry] = []
+
+    async def keys(self) -> list[bytes]:
+        """Return a copy."""
+        return list(self._keys)
+
+    async def add_key(self, key: bytes, keep: int = 2) -> None:
+        """Put it first."""
+        self._keys = [key, *self._keys][:keep]
+
+    async def add_token(self, token: Token) -> None:
+        """Keep it for good: a test is short."""
+        self._tokens[token.id] = token
+
+    async def tokens(self) -> list[tuple[Token, bool]]:
+        """Sort on every call."""
+        ordered = sorted(self._tokens.values(), key=lambda token: (token.issued_at_s, token.id))
+        return [(token, token.id in self._revoked) for token in ordered]
+
+    async def revoke(self, token_id: str) -> bool:
+        """Remember the id."""
+        if token_id not in self._tokens:
+            return False
+        self._revoked.add(token_id)
+        return True
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Keep it."""
+        self._audit.append(entry)
+
+    async def audit(self, limit: int) -> list[AuditEntry]:
+        """Return the newest first."""
+        return self._audit[::-1][: max(limit, 0)]

@@ -65,7 +65,7 @@ def test_settings_are_described() -> None:
         name: [
             f"--{name.replace('_', '-')}",
             f"PAROLA_{name.upper()}",
-            str(field.default).replace("True", "true"),
+            str(field.default).replace("True", "true").replace("False", "false"),
             field.description,
         ]
         for name, field in Settings.model_fields.items()
@@ -79,7 +79,7 @@ def test_serve_has_an_option_for_each_setting() -> None:
     for name, field in Settings.model_fields.items():
         option = serve[name]
         assert option.help == field.description
-        shown = {"True": "on", "[8000]": "8000", "None": "none"}.get(
+        shown = {"True": "on", "False": "off", "[]": "none", "[8000]": "8000", "None": "none"}.get(
             str(field.default), str(field.default)
         )
         assert option.show_default == shown

@@ -24,6 +24,7 @@ from parola.ports import StreamRequest
 from parola.server import (
     archive,
     conversations,
+    entering,
     http,
     metrics,
     operate,
@@ -169,11 +170,13 @@ def test_endpoints_are_described() -> None:
         text_screens=None,  # type: ignore[arg-type]
         windows=None,  # type: ignore[arg-type]
         stream_in_real_time=False,
+        access=None,  # type: ignore[arg-type]
     )
     app = create_app(services)
     routers: list[APIRouter] = [
         pages.router,
         http.router,
+        entering.router,
         room_settings.router,
         operate.router,
         archive.router,

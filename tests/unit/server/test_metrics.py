@@ -18,10 +18,11 @@ from parola.live.recorder import Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.live.session import SessionPlan
 from parola.ports import Bill
+from parola.server.access import Access
 from parola.server.deps import Services
 from parola.server.metrics import State, registry
 from parola.server.uploads import Uploads
-from parola.stores.memory import MemoryLog, MemoryRoomBook
+from parola.stores.memory import MemoryAccessBook, MemoryLog, MemoryRoomBook
 from tests.unit.docs.reference import page, rows
 
 ENGLISH = language_tag("en-US")
@@ -63,6 +64,7 @@ async def services(engine: ScriptedEngine, folder: Path) -> AsyncIterator[Servic
             text_screens=None,  # type: ignore[arg-type]
             windows=None,  # type: ignore[arg-type]
             stream_in_real_time=False,
+            access=Access("this computer", MemoryAccessBook(), lambda: 0.0),
         )
         await rooms.drain(5.0)
 
