@@ -23,8 +23,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from parola.domain.access import Role, claims, new_token
+from parola.engines.scripted import marked_audio
 from parola.server.roles import RULES
 from tests.closed import Closed, closed
+from tests.system.talks import start_message
 
 SECOND = bytes(32_000)
 
@@ -137,6 +139,32 @@ async def test_lists_hold_only_what_may_be_read(house: Closed) -> None:
         assert [room["name"] for room in rooms] == ["mine"]
         sale = (await client.get("/api/sale", headers=headers)).json()
         assert sale == {"sale": ["mine"]}
+
+
+async def test_a_search_finds_only_what_may_be_read(house: Closed) -> None:
+    """Neither the list of talks nor a search tells a reader of one room of another's words."""
+    everything = await house.token("operate")
+    for room in ("readable", "closed"):
+        url = f"{house.server.ws}/ws/audio/{room}?token={everything}"
+        async with connect(url, proxy=None) as source:
+            await source.send(start_message())
+            await source.send(marked_audio(range(10)))
+            await source.send('{"type":"end"}')
+            async for _ in source:
+                pass
+    async with httpx.AsyncClient(base_url=house.server.url) as client:
+        all_of_it = {"authorization": f"Bearer {everything}"}
+        found = (await client.get("/api/search", params={"q": "3"}, headers=all_of_it)).json()
+        assert {line["room"] for line in found["lines"]} == {"readable", "closed"}
+        headers = await house.headers("read", room="readable")
+        found = (await client.get("/api/search", params={"q": "3"}, headers=headers)).json()
+        assert {line["room"] for line in found["lines"]} == {"readable"}
+        other = await client.get(
+            "/api/search", params={"q": "3", "room": "closed"}, headers=headers
+        )
+        assert other.status_code == 403
+        talks = (await client.get("/api/talks", headers=headers)).json()["talks"]
+        assert {talk["room"] for talk in talks} == {"readable"}
 
 
 FORGED: list[tuple[str, bytes, str]] = [

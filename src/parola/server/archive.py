@@ -5,42 +5,58 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from parola.domain import captions
-from parola.domain.errors import NotFound
+from parola.domain.access import Rights
+from parola.domain.errors import Forbidden, NotFound
 from parola.domain.log import Entry
 from parola.domain.search import phrases_of
 from parola.domain.talks import Talk
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import room_name
 from parola.ports import Archive
-from parola.server.deps import Services, services
+from parola.server.deps import Services, rights, services
 
 router = APIRouter(tags=["archive"])
 
 Running = Annotated[Services, Depends(services)]
+May = Annotated[Rights, Depends(rights)]
 
 FOUND = 50
 """How many lines one answer has at most."""
 
 
 @router.get("/api/talks")
-async def talks(running: Running) -> dict[str, Any]:
-    """Return every talk that has a transcript, the newest first."""
-    return {"talks": [_talk(talk) for talk in await _archive(running).talks()]}
+async def talks(running: Running, may: May) -> dict[str, Any]:
+    """Return every talk that has a transcript and may be read, the newest first."""
+    return {"talks": [_talk(talk) for talk in await _readable(_archive(running), may)]}
 
 
 @router.get("/api/search")
 async def search(
     running: Running,
+    may: May,
     q: str,
     room: Annotated[str | None, Query(description="one room; all rooms without it")] = None,
 ) -> dict[str, Any]:
-    """Return the newest lines that hold all words of `q`, as they read now.
+    """Return the newest lines that hold all words of `q` and may be read, as they read now.
 
     Words between quotation marks belong together; the last word may be unfinished.
     """
+    archive, phrases = _archive(running), phrases_of(q)
     name = room_name(room) if room else None
-    found = await _archive(running).search(phrases_of(q), name, FOUND)
+    if may.allow("read", name):
+        found = await archive.search(phrases, name, FOUND)
+    elif name:
+        raise Forbidden(f"This token is not for reading {name!r}; ask for one that is.")
+    else:
+        # Room by room, so that what may not be read takes no place among the newest.
+        rooms = {talk.room for talk in await _readable(archive, may)}
+        lines = [line for r in rooms for line in await archive.search(phrases, r, FOUND)]
+        found = sorted(lines, key=lambda line: line.at_ms, reverse=True)[:FOUND]
     return {"q": q, "lines": [_line(entry) for entry in found]}
+
+
+async def _readable(archive: Archive, may: Rights) -> list[Talk]:
+    return [talk for talk in await archive.talks() if may.allow("read", talk.room)]
 
 
 def _archive(running: Services) -> Archive:
