@@ -3,6 +3,7 @@
 Proxies are taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as by every program that honours them.
 """
 
+import errno
 import hashlib
 import http.client
 import shutil
@@ -34,7 +35,8 @@ def fetch(url: str, part: Path, sha256: str, progress: Progress) -> str:
         NoEngine: it cannot be reached; what has come is kept, to go on from later.
         NotFound: there is no such file.
         DiskFull: there is no room; what has come is kept.
-        EngineFailed: it is not the file that was published; it is removed.
+        EngineFailed: it is not the file that was published, and it is removed; or the folder
+            cannot be written to.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
     failures = 0
@@ -55,10 +57,7 @@ def fetch(url: str, part: Path, sha256: str, progress: Progress) -> str:
         ) as e:
             reason = str(e.reason) if isinstance(e, urllib.error.URLError) else str(e)
         except OSError as error:
-            raise DiskFull(
-                f"There is no room for {part} ({error.strerror or error}); make some and repeat "
-                "the command: it goes on from there."
-            ) from error
+            raise _unwritten(part, error) from error
         failures = 0 if _size(part) > before else failures + 1
         if failures >= TRIES:
             raise NoEngine(
@@ -109,7 +108,8 @@ def _read(answer: http.client.HTTPResponse, part: Path, have: int, progress: Pro
         while True:
             try:
                 data = answer.read1(PIECE)
-            except (ConnectionError, TimeoutError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException):
+                # Whatever fails here is the network: the disk is written to below.
                 return False
             if not data:
                 return total is None or have == total
@@ -122,6 +122,19 @@ def _refused(url: str, error: urllib.error.HTTPError) -> NotFound | NoEngine:
     if error.code in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
         return NotFound(f"There is no {url} any more; see `parola models list`.")
     return NoEngine(f"{url} is refused ({error.code} {error.reason}); try again later.")
+
+
+def _unwritten(part: Path, error: OSError) -> DiskFull | EngineFailed:
+    reason = error.strerror or str(error)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(
+            f"There is no room for {part} ({reason}); make some and repeat the command: "
+            "it goes on from there."
+        )
+    return EngineFailed(
+        f"{part} cannot be written ({reason}); see who owns the folder, or name another with "
+        "PAROLA_MODELS."
+    )
 
 
 def _checked(part: Path, sha256: str) -> str:

@@ -182,6 +182,16 @@ def test_a_full_disk_is_told_before_and_during(
     assert (tmp_path / "part").stat().st_size > 0
 
 
+def test_a_folder_that_cannot_be_written_is_not_called_full(tmp_path: Path, archive: bytes) -> None:
+    """Making room would not help: the sentence says what would."""
+
+    def forbidden(_have: int, _total: int | None) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with serving(Shelf(archive)) as shelf, pytest.raises(EngineFailed, match="owns the folder"):
+        fetch(f"{shelf.url}a.tar.bz2", tmp_path / "part", "", forbidden)
+
+
 def packed(*members: tuple[str, bytes]) -> bytes:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w:bz2") as tar:
