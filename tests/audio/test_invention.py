@@ -87,8 +87,9 @@ async def test_the_first_word_after_a_pause_is_whole(
 ) -> None:
     """After any pause from 0.2 s to a minute, it is let through and has evidence."""
     spoken = [clip for clip in clips if any(name in clip.name for name in SPOKEN)]
-    rows = [line.split("|") for line in await first_words(spoken, pocketsphinx) if " s |" in line]
+    bare = await hear_all(spoken, pocketsphinx, guarded=False)
+    rows = [line.split("|")[1:-1] for line in first_words(bare) if " s |" in line]
     assert len(rows) == 7
-    for _, pause, found, kept, _ in rows:
+    for pause, found, kept in rows:
         assert int(found) > 2
         assert (pause, kept) == (pause, found)

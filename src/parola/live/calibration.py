@@ -22,6 +22,10 @@ class Threshold:
     sure_strength: float
     """Below this the evidence is slight: a word or two may be believed, a sentence never."""
 
+    sure_run_windows: int
+    """Windows of 32 ms: evidence over a run of at least so many is not slight, however weak each
+    one is. A faint voice in noise goes on for seconds, a cough does not."""
+
     letters_per_s: float
     """Letters and digits that can be spoken in a second of speech; more are invented."""
 

@@ -4,8 +4,8 @@ What an engine says of itself is not enough: one that is always sure of itself w
 the gate heard decides, and the engine's own confidence can only take away (docs/why/007):
 
 - a hypothesis needs a run of sure speech under it;
-- where that run is short, it needs an engine that is confident, if its confidence means anything,
-  and no more letters than a mouth can say in it;
+- where that run is slight, in strength and in length, it needs an engine that is confident, if
+  its confidence means anything, and no more letters than a mouth can say in it;
 - every word needs speech under its own span;
 - what is left may still be doubtful, and is marked so.
 """
@@ -88,7 +88,8 @@ class Evidence:
         limits = self.threshold
         if speech.strength < limits.strength:
             return "no speech"
-        is_slight = speech.strength < limits.sure_strength
+        is_short = speech.run_windows < limits.sure_run_windows
+        is_slight = is_short and speech.strength < limits.sure_strength
         windows = speech.run_windows if is_slight else speech.windows
         speech_s = windows * WINDOW_FRAMES / RATE_HZ + SPARE_S
         if _letters(hypothesis.text) > speech_s * limits.letters_per_s:

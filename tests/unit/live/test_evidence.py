@@ -15,6 +15,7 @@ from parola.live.evidence import Evidence
 LIMITS = Threshold(
     strength=20.0,
     sure_strength=60.0,
+    sure_run_windows=40,
     letters_per_s=25.0,
     slight_confidence=0.6,
     doubtful_below=0.5,
@@ -94,6 +95,18 @@ def test_over_slight_speech_an_unsure_engine_is_not_believed(confidence: float |
     assert Evidence(record, LIMITS).weigh(no).reason == "not confident"
     means_nothing = replace(LIMITS, slight_confidence=0.0)
     assert Evidence(record, means_nothing).weigh(no).shown.text == "no"
+
+
+def test_a_faint_voice_that_goes_on_is_believed() -> None:
+    """Each window is a little likely only; so many in a row are no cough."""
+    faint = [(0.88, 44), (0.2, 10)] * 2
+    sentence = said(("they", 0, 20), ("have", 20, 40), ("been", 60, 80), ("missing", 80, 98))
+    unsure = replace(sentence, words=tuple(replace(w, confidence=0.4) for w in sentence.words))
+    weighed = Evidence(heard(*faint), LIMITS).weigh(unsure)
+    assert weighed.strength < LIMITS.sure_strength
+    assert weighed.shown.text == "they have been missing"
+    broken = [(0.88, 36), (0.05, 18)] * 2
+    assert Evidence(heard(*broken), LIMITS).weigh(unsure).shown.text == ""
 
 
 def test_words_in_a_pause_are_taken_out_of_a_sentence() -> None:
