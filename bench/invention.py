@@ -116,7 +116,9 @@ def hits(runs: Sequence[Heard], *, with_withheld: bool) -> int:
     return right
 
 
-async def recall(speech: list[Clip], noises: list[Clip], engine: Engine) -> list[str]:
+async def recall(
+    speech: list[Clip], noises: list[Clip], engine: Engine, every: int, at_once: int
+) -> list[str]:
     """Return the tables of what the guard takes from real speech, as recorded and in noise."""
     noisy = [in_noise(clip, noises[n % len(noises)], 10) for n, clip in enumerate(speech)]
     lines = [
@@ -128,9 +130,10 @@ async def recall(speech: list[Clip], noises: list[Clip], engine: Engine) -> list
     bare: list[Heard] = []
     for name, clips in (("as recorded", speech), ("10 dB above noise", noisy)):
         # Unguarded, noise takes this engine minutes: only the clean recordings are run so.
-        own = await hear_all(clips, engine, guarded=False) if clips is speech else []
+        some = clips[::every] if clips is speech else []
+        own = await hear_all(some, engine, guarded=False, at_once=at_once)
         bare += own
-        runs = await hear_all(clips, engine, guarded=True)
+        runs = await hear_all(clips, engine, guarded=True, at_once=at_once)
         whole, shown = hits(runs, with_withheld=True), hits(runs, with_withheld=False)
         lines.append(f"| {name} | {_through(own)} | {whole} | {_share(shown, whole)} |")
     return [*lines, "", *first_words(bare)]
@@ -230,18 +233,19 @@ async def run(options: argparse.Namespace) -> tuple[list[str], dict[str, list[He
     speech = [clip for clip in clips if clip.group == "speech" and clip.language == "en"]
     noises = [clip for clip in sounds if clip.group == "ambient"][:6] or sounds[:1]
     made = [clip for seed in range(1, options.seeds + 1) for clip in generated(seed)]
-    every = options.unguarded_every
+    every, jobs = options.unguarded_every, options.jobs
     heading = (
         f"{len(sounds)} recordings without speech, {len(speech)} of English speech. Unguarded, "
-        f"PocketSphinx heard one in {every} of the former."
+        f"PocketSphinx heard one in {every} of the former, one in {options.speech_every} of the "
+        "latter."
     )
     lines = [heading, ""]
     plotted: dict[str, list[Heard]] = {}
     for name in options.engines:
         with engine_named(name) as engine:
             some = sounds if name == "hostile" else sounds[::every]
-            bare = await hear_all(some, engine, guarded=False)
-            plotted[name] = await hear_all(sounds, engine, guarded=True)
+            bare = await hear_all(some, engine, guarded=False, at_once=jobs)
+            plotted[name] = await hear_all(sounds, engine, guarded=True, at_once=jobs)
             lines += table(f"{name}, real recordings", plotted[name], bare)
             lines += table(
                 f"{name}, generated sounds", await hear_all(made, engine, guarded=True), []
@@ -250,7 +254,7 @@ async def run(options: argparse.Namespace) -> tuple[list[str], dict[str, list[He
                 changed = await hear_all(list(mixed(sounds)), engine, guarded=True)
                 lines += table("hostile, recordings changed and mixed", changed, [])
             else:
-                lines += await recall(speech, noises, engine)
+                lines += await recall(speech, noises, engine, options.speech_every, jobs)
     if "hostile" in options.engines:
         async with hostile_amazon() as engine:
             over_wire = await hear_all(sounds, engine, guarded=True, at_once=4)
@@ -313,6 +317,10 @@ def main() -> None:
         default=6,
         help="run every n-th recording unguarded with PocketSphinx: in noise it is slow",
     )
+    options.add_argument(
+        "--speech-every", type=int, default=1, help="the same for the recordings of speech"
+    )
+    options.add_argument("--jobs", type=int, default=2, help="sounds heard at the same time")
     options.add_argument("--write", action="store_true", help="write the page and the plot")
     told = options.parse_args()
     lines, plotted = asyncio.run(run(told))

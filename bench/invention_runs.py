@@ -72,7 +72,8 @@ async def hear(clip: Clip, engine: Engine, *, guarded: bool) -> Heard:
     heard = Heard(clip)
     gate = Gate(SileroDetector()) if guarded else None
     plan = SessionPlan(clip.name, language_tag("en-US"))
-    session = Session(plan, engine, gate, heard)
+    # A starved machine is no stalled engine.
+    session = Session(plan, engine, gate, heard, stall_s=LONGEST_S)
     async with asyncio.timeout(LONGEST_S), beside(session.run()):
         for at in range(0, len(clip.pcm), FEED_BYTES):
             await session.feed(clip.pcm[at : at + FEED_BYTES])

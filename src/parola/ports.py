@@ -45,6 +45,8 @@ class EngineStream(Protocol):
     """One run of a recogniser over one session's audio.
 
     Reading and writing go on at once. All frame numbers, in and out, are the session's own.
+    Chunks come in order; silence may be left out where all before it has been settled, so that a
+    chunk begins later than the one before it ended.
     Iteration ends after `end` once the last hypothesis is out; any other end is an error.
 
     Raises (from `send`, `end` and the iteration):

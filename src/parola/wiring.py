@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from parola import __version__
 from parola.audio.decode import probe
-from parola.audio.gate import Gate, LevelDetector
+from parola.audio.gate import Gate, GateSettings, LevelDetector
 from parola.audio.silero import SileroDetector
 from parola.buses.local import LocalBus
 from parola.domain.errors import EngineFailed, NoEngine, StoreFailed
@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     language: str = Field("en-US", description="Language where none is asked for.")
     gate: bool = Field(
         True, description="Voice detection before the engine. Off, noise turns into words."
+    )
+    send_silence: bool = Field(
+        True, description="Send the engine silence where nobody speaks; off, nothing is sent."
     )
     max_upload_mb: int = Field(2048, ge=1, description="Largest recording taken, in MiB.")
     keep_uploads_h: float = Field(24.0, gt=0, description="Hours an uploaded recording is kept.")
@@ -271,7 +274,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await access.refresh()
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(stores.log, settings.stop_within_s))
-        gate, make_gate = choose_gate(on=settings.gate)
+        gate, make_gate = choose_gate(on=settings.gate, sends_silence=settings.send_silence)
         engines = stack.enter_context(open_engines(settings))
         plugs = Plugs(
             engines=[engine for engine, _ in engines],
@@ -312,7 +315,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await rooms.drain(LAST_WORDS * settings.stop_within_s)
 
 
-def choose_gate(*, on: bool) -> tuple[str, Callable[[], Gate | None]]:
+def choose_gate(*, on: bool, sends_silence: bool = True) -> tuple[str, Callable[[], Gate | None]]:
     """Return what stands before the engines, "voice", "level" or "off", and its maker.
 
     Where the voice detector's model cannot be loaded, loudness has to do: better than no gate,
@@ -320,12 +323,13 @@ def choose_gate(*, on: bool) -> tuple[str, Callable[[], Gate | None]]:
     """
     if not on:
         return "off", lambda: None
+    gate_settings = GateSettings(sends_silence=sends_silence)
     try:
         SileroDetector()
     except (ModuleNotFoundError, ValueError) as error:
         logger.warning("the gate goes by loudness only, so noise may become words: %s", error)
-        return "level", lambda: Gate(LevelDetector())
-    return "voice", lambda: Gate(SileroDetector())
+        return "level", lambda: Gate(LevelDetector(), gate_settings)
+    return "voice", lambda: Gate(SileroDetector(), gate_settings)
 
 
 @asynccontextmanager

@@ -175,6 +175,21 @@ async def test_leaving_a_stream_in_mid_sentence_is_clean(engine: Engine) -> None
     assert finals(await hear(engine, speech())) == alone
 
 
+async def test_settled_silence_may_be_left_out(engine: Engine) -> None:
+    """A chunk may begin later than the last one ended: the same words, at the same times."""
+    if not engine.gated:
+        pytest.skip("no gate stands before it: nothing is ever left out")
+    pause = to_frames(30)
+    talk = speech()[:40]
+    end = talk[-1].end_frame
+    silence = AudioChunk(end, bytes(2 * to_frames(4)), voiced=False)
+    again = tuple(shifted(talk, end + pause))
+    rest = AudioChunk(silence.end_frame, bytes(2 * (pause - silence.frames)), voiced=False)
+    whole = finals(await hear(engine, (*talk, silence, rest, *again)))
+    assert finals(await hear(engine, (*talk, silence, *again))) == whole
+    assert whole[-1].first_frame >= end + pause
+
+
 @pytest.fixture(scope="module", params=[*ENGINES, "hostile"])
 def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Give every engine, and one that always speaks."""

@@ -78,6 +78,10 @@ class GateSettings:
     hang_over_ms: int = 352
     """It closes after so much neighbouring audio below `close_probability`."""
 
+    sends_silence: bool = True
+    """Whether the engine is sent what is withheld, as silence. If not, it hears silence until it
+    is done with what was said, and then nothing until somebody speaks (live/session.py)."""
+
     memory_s: float = 120.0
     """How long evidence is remembered, in seconds of audio."""
 
@@ -122,6 +126,11 @@ class Gate:
     def is_open(self) -> bool:
         """Whether audio is let through at the moment."""
         return self._open
+
+    @property
+    def sends_silence(self) -> bool:
+        """Whether the engine is to be sent what is withheld."""
+        return self._settings.sends_silence
 
     def add(self, chunk: AudioChunk) -> list[AudioChunk]:
         """Take the next chunk and return what is decided, as runs that are voiced or silenced.

@@ -67,6 +67,14 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
             show_default="on",
         ),
     ] = None,
+    send_silence: Annotated[
+        bool | None,
+        typer.Option(
+            "--send-silence/--no-send-silence",
+            help="Send the engine silence where nobody speaks; off, nothing is sent.",
+            show_default="on",
+        ),
+    ] = None,
     max_upload_mb: Annotated[
         int | None, typer.Option(help="Largest recording taken, in MiB.", show_default="2048")
     ] = None,

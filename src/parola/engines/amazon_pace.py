@@ -41,6 +41,10 @@ class Cutter:
             self._held.clear()
             yield piece
 
+    def drop(self) -> None:
+        """Forget what is kept: the next chunk does not follow on it."""
+        self._held.clear()
+
 
 class Pacer:
     """Lets audio through at a speed, in times real time; time is an argument, in seconds."""

@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from parola.domain.audio import FRAME_BYTES, AudioChunk, to_frames
+from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_frames
 from parola.domain.errors import ParolaError
 from parola.domain.transcript import Settled
 from parola.engines.amazon_leg import Leg
@@ -44,7 +44,7 @@ class AmazonStream:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Take the session's frame it begins with; the first leg is opened by `begin`."""
-        self._first_frame = self._next_frame = first_frame
+        self._first_frame = self._next_frame = self._taken = first_frame
         self._settings = settings
         self._open_leg = open_leg
         self._clock = clock
@@ -68,6 +68,17 @@ class AmazonStream:
         await self._add_leg(self._first_frame)
 
     async def send(self, chunk: AudioChunk) -> None:
+        while self._taken < chunk.first_frame and self._leg:
+            # The service counts time by what it is sent: a leg hears what the session left out.
+            frames = min(chunk.first_frame - self._taken, RATE_HZ)
+            await self._cut(AudioChunk(self._taken, bytes(frames * FRAME_BYTES), voiced=False))
+        if self._taken < chunk.first_frame:
+            # Settled, and the next leg begins with the chunk.
+            self._cutter.drop()
+        await self._cut(chunk)
+
+    async def _cut(self, chunk: AudioChunk) -> None:
+        self._taken = chunk.end_frame
         for piece in self._cutter.add(chunk):
             await self._send(piece)
 

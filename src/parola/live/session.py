@@ -123,7 +123,7 @@ class Session:
         self._backlog = Backlog(plan.first_frame)
         self._fed = plan.first_frame
         self._newest = b""
-        self._sent = plan.first_frame
+        self._sent = self._voiced_until = plan.first_frame
         self._stream_frame = plan.first_frame
         self._end_sent = False
         self._ending = False
@@ -375,6 +375,7 @@ class Session:
             self._retries.opened()
             self._stream_frame = request.first_frame
             self._sent, self._end_sent = request.first_frame, False
+            self._voiced_until = request.first_frame
             try:
                 async with beside(self._send(stream)):
                     await self._read(stream)
@@ -415,7 +416,10 @@ class Session:
             while not self._renewal and (chunk := self._next_chunk()):
                 # Counted before it is taken: the engine may settle its first half meanwhile.
                 self._sent = chunk.end_frame
-                await stream.send(chunk)
+                if self._is_left_out(chunk):
+                    self._settle(chunk.end_frame)
+                else:
+                    await stream.send(chunk)
                 await self._note_progress(chunk)
             if self._ending or self._renewal or self._is_at_switch:
                 self._end_sent = True
@@ -430,6 +434,14 @@ class Session:
             return None
         until = self.record.next_after(self._sent)
         return chunk if until is None else chunk.cut(until)[0]
+
+    def _is_left_out(self, chunk: AudioChunk) -> bool:
+        """Return whether the engine need not hear a chunk: it is done with all that was said."""
+        if chunk.voiced:
+            self._voiced_until = chunk.end_frame
+        if chunk.voiced or self._gate is None or self._gate.sends_silence:
+            return False
+        return self._backlog.rewind_frame >= self._voiced_until
 
     async def _read(self, stream: EngineStream) -> None:
         async for event in stream:

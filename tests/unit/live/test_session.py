@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parola.audio.gate import Gate, VoiceDetector
+from parola.audio.gate import Gate, GateSettings, VoiceDetector
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, NoEngine, Stopping
 from parola.domain.log import Withheld
@@ -354,6 +354,40 @@ async def test_nothing_is_shown_where_no_speech_was() -> None:
     assert screen.shown == []
     assert session.withheld_words == 4
     assert not any(engine.pcm), "what the gate withholds is digital silence"
+
+
+class Listener(Talkative):
+    """Says of everything it is sent, at once, that there is nothing more to say about it."""
+
+    async def __aiter__(self) -> AsyncIterator[EngineEvent]:
+        told = 0
+        while not (self._ended.is_set() and told == len(self._heard)):
+            while told < len(self._heard):
+                yield Settled(self._heard[told].end_frame)
+                told += 1
+            await asyncio.sleep(0)
+
+
+class Loud:
+    """A detector that takes whatever is not silent for speech."""
+
+    def __call__(self, window: bytes) -> float:
+        return float(any(window))
+
+
+@pytest.mark.parametrize("sends_silence", [True, False])
+async def test_silence_is_left_out_where_that_is_set(sends_silence: bool) -> None:
+    """An engine that is done with the words hears nothing until the next ones, at their time."""
+    engine, second = Listener(), b"\x00\x10" * RATE_HZ
+    silence = bytes(len(second) * 60)
+    gate = Gate(Loud(), GateSettings(sends_silence=sends_silence))
+    session = await talk(engine, second + silence + second, Screen(), gate=gate)
+    frames = sum(chunk.frames for chunk in engine._heard)
+    assert session.lag_frames == 0
+    assert session.durable_frame == session.fed_frame == 62 * RATE_HZ
+    assert any(chunk.first_frame <= 61 * RATE_HZ < chunk.end_frame for chunk in engine._heard)
+    assert (frames == 62 * RATE_HZ) == sends_silence
+    assert sends_silence or frames < 10 * RATE_HZ
 
 
 async def test_what_was_said_is_shown() -> None:
