@@ -38,8 +38,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     async def keep() -> None:
         async with open_sqlite_log(data) as log:
             now_ms = time.time_ns() // 1_000_000
-            bodies = enumerate((SAID, INVENTED))
-            await log.append([Entry("sala", n + 1, now_ms + n, body) for n, body in bodies])
+            await log.append(
+                [Entry("sala", 1, now_ms, SAID), Entry("sala", 2, now_ms + 1, INVENTED)]
+            )
 
     asyncio.run(keep())
     with serving(data, "--engine", "scripted") as running:

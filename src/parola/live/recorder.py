@@ -14,6 +14,7 @@ from parola.domain.log import (
     Entry,
     SessionPast,
     StateChange,
+    Withheld,
     is_switch,
     switch_in,
 )
@@ -379,6 +380,6 @@ def _continued(last: int, tail: list[Entry]) -> _Room:
 
 def _key(body: Body) -> _Key | None:
     """Return what a replay of the body has in common with it; None for what is never replayed."""
-    if isinstance(body, StateChange):
-        return None
-    return type(body), body.session, body.first_frame
+    if isinstance(body, Segment | Withheld):
+        return type(body), body.session, body.first_frame
+    return None
