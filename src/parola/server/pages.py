@@ -76,6 +76,18 @@ async def overlay(room: str) -> Response:
     return _page("overlay", room)
 
 
+@router.get("/mic")
+async def microphone() -> Response:
+    """Return the page that speaks into a room of the visitor's choice."""
+    return FileResponse(PAGES / "mic.html")
+
+
+@router.get("/rooms/{room}/mic")
+async def microphone_of_room(room: str) -> Response:
+    """Return the page that speaks into this room."""
+    return _page("mic", room)
+
+
 @router.get("/rooms/{room}/qr.svg")
 async def qr_code(request: Request, room: str) -> Response:
     """Return a QR code of the phone page's address, as this very server was asked."""

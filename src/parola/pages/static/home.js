@@ -149,6 +149,7 @@ function showChosen() {
   $("big-screen").href = server.screenOf(shown);
   $("phone-page").href = server.phoneOf(shown);
   $("overlay-page").href = server.overlayOf(shown);
+  $("mic-page").href = server.micOf(shown);
   showPlaying(known?.playing);
   // A preview counts as a reader, so it does not open rooms that nobody uses yet.
   if (known && (known.entries > 0 || known.state !== "idle")) preview.watch(room);

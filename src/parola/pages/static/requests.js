@@ -47,6 +47,9 @@ export const phoneOf = (room) => new URL(`/p/${encodeURIComponent(room)}`, locat
 /** Returns the address of the page that is laid over a video. */
 export const overlayOf = (room) => `${screenOf(room)}/overlay`;
 
+/** Returns the address of the page that speaks into a room. */
+export const micOf = (room) => `${screenOf(room)}/mic`;
+
 /** Returns the address of a picture of the way to a room's phone page. */
 export const qrOf = (room) => `${screenOf(room)}/qr.svg`;
 
