@@ -93,6 +93,7 @@ async def test_real_words_appear(real: RunningServer, open_tab: Open) -> None:
     page = (await open_mic(real, open_tab, "/rooms/hall/mic")).page
     await expect(page.locator("#room")).to_have_value("hall")
     await expect(page.locator("#no-news")).to_be_visible()
+    assert await violations(page) == []
     await page.focus("#language")
     await page.keyboard.press("Control+A")
     await page.keyboard.type("en-US")

@@ -42,9 +42,11 @@ def job(samples: Samples, rate_hz: int, cuts: tuple[int, ...] = (128,)) -> dict[
 
 
 def tones(hz: list[float], rate_hz: int, count: int) -> Samples:
-    """Return a sum of sines, each of a tenth of full scale."""
+    """Return a sum of sines that together may just reach full scale."""
     at = np.arange(count)[:, None] / rate_hz
-    tone: Samples = (0.1 * np.sin(2 * np.pi * np.array(hz) * at + np.arange(len(hz)))).sum(axis=1)
+    tone: Samples = (
+        0.99 / len(hz) * np.sin(2 * np.pi * np.array(hz) * at + np.arange(len(hz)))
+    ).sum(axis=1)
     return tone
 
 

@@ -90,7 +90,7 @@ export default {
   "mic-device": "Microphone",
   "mic-default": "The system's choice",
   "mic-sound": "Sound",
-  "mic-raw": "As it is (best for captions)",
+  "mic-raw": "As it is (best)",
   "mic-cleaned": "Cleaned by the browser",
   "mic-room-missing": "Please name a room, for example main.",
   "mic-room-wrong": "A room name cannot hold a slash or be only dots.",

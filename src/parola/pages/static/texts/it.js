@@ -90,7 +90,7 @@ export default {
   "mic-device": "Microfono",
   "mic-default": "La scelta del sistema",
   "mic-sound": "Audio",
-  "mic-raw": "Com'è (il meglio per i sottotitoli)",
+  "mic-raw": "Com'è (meglio)",
   "mic-cleaned": "Ripulito dal browser",
   "mic-room-missing": "Dai un nome alla sala, per esempio main.",
   "mic-room-wrong": "Il nome di una sala non può contenere una barra né essere solo punti.",
