@@ -12,8 +12,8 @@ from parola.domain.log import Entry
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
 from parola.live.beside import beside
-from parola.live.rooms import Rooms
-from parola.ports import Numbered, SharedLog
+from parola.live.rooms import Room, Rooms
+from parola.ports import Numbered, RoomState, SharedLog
 from parola.wire import conversation
 
 logger = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ EVERY_S = 10.0
 
 LOOK_S = 1.0
 """How often a shared log is looked at: once for each room and node, however many viewers."""
+
+BLANK = "hidden"
+"""The state of a room of which nothing may be shown; its web app knows no such word."""
 
 MOST = 1000
 """Lines in a window; two minutes of several quick speakers have a tenth of it."""
@@ -62,10 +65,10 @@ class Windows:
             StoreFailed: the room's log cannot be read now.
             ServerFull: too many viewers or rooms.
         """
-        async with self._rooms.view(name):
+        async with self._rooms.view(name) as room:
             window = self._windows.get(name)
             if window is None:
-                window = self._windows[name] = self._open(name)
+                window = self._windows[name] = self._open(room)
                 self._tasks.create_task(self._read(name, window))
             window.viewers += 1
             try:
@@ -85,10 +88,10 @@ class Windows:
                     if self._windows.get(name) is window:
                         del self._windows[name]
 
-    def _open(self, name: RoomName) -> "_Window":
+    def _open(self, room: Room) -> "_Window":
         if self._shared is None:
-            return _Window(self._rooms, name, self._window_ms)
-        return _SharedWindow(self._rooms, name, self._window_ms, self._shared, self._look_s)
+            return _Window(self._rooms, room, self._window_ms)
+        return _SharedWindow(self._rooms, room, self._window_ms, self._shared, self._look_s)
 
     async def _read(self, name: RoomName, window: "_Window") -> None:
         try:
@@ -103,9 +106,11 @@ class Windows:
 class _Window:
     """A room's newest lines, and the message that everybody is sent."""
 
-    def __init__(self, rooms: Rooms, name: RoomName, window_ms: int) -> None:
+    def __init__(self, rooms: Rooms, room: Room, window_ms: int) -> None:
         self._rooms = rooms
-        self._name = name
+        self._name = room.name
+        self._feed = room.feed
+        self._is_blank = room.feed.state.state == BLANK
         self._window_ms = window_ms
         self._lines: deque[tuple[int, dict[str, Any]]] = deque(maxlen=MOST)
         self._last_number = 0
@@ -132,6 +137,8 @@ class _Window:
             async for event in events:
                 if isinstance(event, Numbered):
                     self._take(event.entry)
+                elif isinstance(event, RoomState):
+                    self._follow_state(event)
 
     def fail(self, error: ParolaError) -> None:
         """Let every viewer know why nothing more comes."""
@@ -141,6 +148,8 @@ class _Window:
 
     def message(self, now_ms: int) -> str:
         """Return the window; the same string for everybody until it changes."""
+        if self._is_blank:
+            return conversation.told("transcripts", [])
         oldest = now_ms - self._window_ms
         while self._lines and self._lines[0][0] < oldest:
             self._lines.popleft()
@@ -157,6 +166,11 @@ class _Window:
             self._lines.append((entry.at_ms, conversation.item(entry, entry.body)))
             self._tell()
 
+    def _follow_state(self, state: RoomState) -> None:
+        if self._is_blank != (state.state == BLANK):
+            self._is_blank = not self._is_blank
+            self._tell()
+
     def _tell(self) -> None:
         self._message = ""
         waiting, self.changed = self.changed, asyncio.Event()
@@ -167,9 +181,9 @@ class _SharedWindow(_Window):
     """The same, from a log that nodes share and that has to be asked."""
 
     def __init__(
-        self, rooms: Rooms, name: RoomName, window_ms: int, shared: SharedLog, look_s: float
+        self, rooms: Rooms, room: Room, window_ms: int, shared: SharedLog, look_s: float
     ) -> None:
-        super().__init__(rooms, name, window_ms)
+        super().__init__(rooms, room, window_ms)
         self._shared = shared
         self._look_s = look_s
 
@@ -184,6 +198,7 @@ class _SharedWindow(_Window):
                 self._replace(await self._shared.since(self._name, oldest))
             except StoreFailed as error:
                 logger.warning("the shared log cannot be read: %s", error.message)
+            self._follow_state(self._feed.state)
             self.ready.set()
             await asyncio.sleep(self._look_s)
 

@@ -15,7 +15,7 @@ from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import room_name
 from parola.live.windows import WINDOW_MS, Windows
-from parola.ports import Numbered
+from parola.ports import Numbered, RoomState
 from parola.stores.memory import MemoryLog
 from tests.houses import House, house
 
@@ -84,6 +84,20 @@ async def test_the_window_comes_again_though_nothing_is_said() -> None:
         h.clock[0] += WINDOW_MS / 1000 + 0.1
         while lines(await anext(messages)):
             pass
+
+
+async def test_a_blank_room_shows_nothing() -> None:
+    """At once, and until the operator lets the words flow again."""
+    async with house() as h, aclosing(windows(h).follow(CALL)) as messages:
+        await anext(messages)
+        await say(h, 1)
+        assert lines(await anext(messages))
+        await h.rooms.plugs.bus.publish(CALL, RoomState("hidden"))
+        assert lines(await anext(messages)) == []
+        await say(h, 2)
+        assert lines(await anext(messages)) == []
+        await h.rooms.plugs.bus.publish(CALL, RoomState("listening"))
+        assert await texts_until(messages, "2") == ["1", "2"]
 
 
 async def test_one_reader_serves_everybody() -> None:

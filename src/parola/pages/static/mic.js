@@ -21,8 +21,8 @@ const BEHIND_S = 3;
 /** How long the page before this one may take to be gone. */
 const PATIENCE_MS = 3000;
 
-/** The state of a room whose talk is to be kept nowhere. */
-const OFF_THE_RECORD = "off_record";
+/** The states of a room whose talk is to be kept nowhere. */
+const OFF_THE_RECORD = new Set(["off_record", "paused"]);
 
 /** Which talk this very tab speaks; it outlives a reload and a crash of the tab. */
 const MINE = "parola.microphone.talk";
@@ -82,7 +82,7 @@ function show() {
 function explained(now) {
   if (now === "lost") return [known.reason, t("mic-kept")].filter(Boolean).join(" ");
   if (now === "recovering") return known.detail;
-  if (now === "live" && known.room === OFF_THE_RECORD) return t("mic-off-record");
+  if (now === "live" && OFF_THE_RECORD.has(known.room)) return t("mic-off-record");
   if (now === "live" && !shelf.works) return t("mic-memory-only");
   return "";
 }
@@ -276,7 +276,7 @@ function onSegment(frame) {
 function onState({ state, at }) {
   if (at) messages.setClock(Date.parse(at));
   known.room = state;
-  talk?.offTheRecord(state === OFF_THE_RECORD);
+  talk?.offTheRecord(OFF_THE_RECORD.has(state));
   show();
 }
 
