@@ -1,9 +1,12 @@
 """Rooms on memory for tests: no sockets, no disk, and a power switch."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import cast
 
 from parola.buses.local import LocalBus
 from parola.domain.log import Entry, RoomSummary, SessionPast
@@ -12,7 +15,10 @@ from parola.live.beside import beside, tasks_beside
 from parola.live.recorder import Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.ports import Engine, Log
-from parola.stores.memory import MemoryLog, MemoryRoomBook
+from parola.server.access import Access
+from parola.server.deps import Services
+from parola.server.limits import Shares
+from parola.stores.memory import MemoryAccessBook, MemoryLog, MemoryRoomBook
 
 
 class PowerSwitch:
@@ -86,3 +92,12 @@ async def house(
         switch.is_off = is_killed
         if not is_killed:
             await rooms.drain(5.0)
+
+
+def services_of(home: House) -> Services:
+    """Return what the application needs to show a house's rooms to everybody."""
+    access = Access("everybody", MemoryAccessBook(), time.time)
+    services = SimpleNamespace(
+        rooms=home.rooms, version="0", access=access, shares=Shares(), trusted_proxies=()
+    )
+    return cast("Services", services)

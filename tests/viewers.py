@@ -6,8 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import httpx
 import uvicorn
@@ -19,10 +18,9 @@ from parola.domain.vocabulary import RoomName
 from parola.live.rooms import Rooms
 from parola.ports import Numbered, Partial
 from parola.server.app import create_app
-from parola.server.deps import Services
 from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.stores.memory import MemoryLog
-from tests.houses import house
+from tests.houses import house, services_of
 
 ROOM = RoomName("main")
 
@@ -84,7 +82,7 @@ async def hall(path: Path, past: int = 0) -> AsyncIterator[Hall]:
     if past:
         await log.append([entry(number) for number in range(1, past + 1)])
     async with house(log=log) as home:
-        app = create_app(cast("Services", SimpleNamespace(rooms=home.rooms, version="0")))
+        app = create_app(services_of(home))
         config = uvicorn.Config(
             app,
             http=ViewerHttp if path == "direct" else "h11",

@@ -11,8 +11,6 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import cast
 
 import uvicorn
 import uvloop
@@ -22,10 +20,9 @@ from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
 from parola.ports import Numbered
 from parola.server.app import create_app
-from parola.server.deps import Services
 from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.stores.memory import MemoryLog
-from tests.houses import house
+from tests.houses import house, services_of
 
 FILLER = "so the words that are spoken here are read by everybody"
 """Makes a frame of about 300 bytes, as of a line of captions without its words."""
@@ -45,7 +42,7 @@ async def serve(path: str, rooms: int, past: int) -> None:
         for room in range(rooms):
             await log.append([caption(room, n) for n in range(1, past + 1)])
     async with asyncio.timeout(3600), house(log=log, limit_s=3600) as home:
-        app = create_app(cast("Services", SimpleNamespace(rooms=home.rooms, version="0")))
+        app = create_app(services_of(home))
         direct = path == "direct"
         config = uvicorn.Config(
             app,
