@@ -53,6 +53,8 @@ RULES = (
     Rule("GET", "/rooms/{room}/phone", "read", page=True),
     Rule("GET", "/rooms/{room}/overlay", "read", page=True),
     Rule("GET", "/rooms/{room}/qr.svg", "read"),
+    Rule("GET", "/mic", "speak", "somewhere", page=True),
+    Rule("GET", "/rooms/{room}/mic", "speak", page=True),
     Rule("GET", "/p/{room}", "read", page=True),
     Rule("GET", "/metrics", "operate", "everywhere"),
     Rule("GET", "/api/audit", "operate", "everywhere"),
