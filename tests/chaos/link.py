@@ -29,10 +29,16 @@ class Link:
         self._is_cut = False
         self._is_black = False
 
-    async def serve(self, endpoint: Callable[[WebSocket], Awaitable[None]]) -> None:
-        """Run the server's side."""
+    async def serve(self, endpoint: Callable[[WebSocket], Awaitable[None]], app: object) -> None:
+        """Run the server's side, as of an application."""
         self._to_server.put_nowait({"type": "websocket.connect"})
-        scope = {"type": "websocket", "path": "/", "headers": [], "subprotocols": []}
+        scope = {
+            "type": "websocket",
+            "path": "/",
+            "headers": [],
+            "subprotocols": [],
+            "app": app,
+        }
         await endpoint(WebSocket(scope, self._to_server.get, self._sent_by_server))
 
     async def _sent_by_server(self, message: MutableMapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from parola.live.beside import beside, tasks_beside
 from parola.live.recorder import Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.server import sockets
+from parola.server.fanout import Fanout
 from parola.stores.memory import MemoryRoomBook
 from tests.chaos.faults import Disk, Fault, FaultyEngine
 from tests.chaos.link import Link
@@ -25,6 +27,11 @@ ROOM = room_name("main")
 SESSION = UUID("7f0c5a52-30a5-4e0f-a9d4-0a52b1a6f2ce")
 LINGER_S = 600.0
 """Longer than any fault: a talk that ends for want of its source is cut there, rightly."""
+
+
+def _application() -> object:
+    """Return what an endpoint takes from its application: nothing outlives a server's end."""
+    return SimpleNamespace(state=SimpleNamespace(fanout=Fanout()))
 
 
 class World:
@@ -39,6 +46,7 @@ class World:
         self._switch: PowerSwitch | None = None
         self._links: list[Link] = []
         self._delay_s = 0.01
+        self._app = _application()
         self.source = Source(self._connect, SESSION, numbers)
         self._speaking: asyncio.Task[None] | None = None
         self.viewers = [Viewer(self._connect) for _ in range(viewers)]
@@ -57,6 +65,7 @@ class World:
     def start_server(self) -> None:
         """Start a server on the disk as it is."""
         self._switch = PowerSwitch(self.disk)
+        self._app = _application()
         self._server = self._tasks.create_task(self._serve(self._switch))
 
     async def _serve(self, switch: PowerSwitch) -> None:
@@ -114,7 +123,7 @@ class World:
     ) -> None:
         server = self._server
         assert server is not None
-        serving = asyncio.ensure_future(link.serve(endpoint))
+        serving = asyncio.ensure_future(link.serve(endpoint, self._app))
         server.add_done_callback(lambda _: serving.cancel())
         await asyncio.wait({serving})
         if not serving.cancelled() and (error := serving.exception()):

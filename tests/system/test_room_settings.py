@@ -43,7 +43,7 @@ def test_settings_survive_a_restart(tmp_path: Path) -> None:
         ({"replacements": [{"heard": " ", "shown": "x"}]}, 400, "bad_message", "Replacement 1"),
         ({"terms": {"phrases": ["x" * 201]}}, 413, "too_large", "201 characters"),
         ({"terms": {"text": "x" * 50_001}}, 413, "too_large", "50001 characters of text"),
-        ({"terms": {"text": "x" * 2**20}}, 413, "too_large", "larger than 1 MB"),
+        ({"terms": {"text": "x" * 2**20}}, 413, "too_large", "larger than 1024 kB"),
         ([], 400, "bad_message", "."),
     ],
 )

@@ -45,7 +45,9 @@ def amazon_vocabulary(phrases: Sequence[str], language: Language) -> Vocabulary:
         BadMessage: no phrase is left.
     """
     rows, left_out = dict[str, str](), []
-    for phrase in phrases:
+    for given in phrases:
+        # A tab or a line's end inside a phrase would be one of the table's own.
+        phrase = " ".join(given.split())
         spoken = as_spoken(phrase, language)
         if why := _refused(spoken, phrase, language):
             left_out.append(f"{phrase!r} is left out: {why}.")

@@ -7,7 +7,7 @@ Bodies are JSON or plain bytes, never pickles: a broken worker can be misread, n
 import json
 import struct
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from parola.domain.audio import AudioChunk
@@ -74,7 +74,9 @@ def to_audio(body: bytes) -> AudioChunk:
 
 def of_request(request: StreamRequest) -> bytes:
     """Return a request as a message."""
-    return message(REQUEST, json.dumps(asdict(request)).encode())
+    # A mapping of another kind than dict is nothing that `asdict` can copy.
+    fields = asdict(replace(request, options=dict(request.options)))
+    return message(REQUEST, json.dumps(fields).encode())
 
 
 def to_request(body: bytes) -> StreamRequest:

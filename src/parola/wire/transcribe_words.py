@@ -31,7 +31,13 @@ def to_hypothesis(result: Result, offset_frames: int = 0) -> Hypothesis:
     """
     best = result.alternatives[0] if result.alternatives else Alternative("")
     first = offset_frames + _frames(result.start_s)
-    words = tuple(_words(best.items, offset_frames))
+    # An item without times, or with wrong ones, is not before the result that it belongs to.
+    words = tuple(
+        replace(
+            word, start_frame=max(word.start_frame, first), end_frame=max(word.end_frame, first)
+        )
+        for word in _words(best.items, offset_frames)
+    )
     last = max((word.end_frame for word in words), default=first)
     return Hypothesis(
         text=best.transcript.strip(),

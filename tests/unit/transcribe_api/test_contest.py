@@ -97,7 +97,10 @@ async def test_the_surest_is_answered_with(blocks: int, italian: float, english:
     assert words(results) == [str(n) for n in range(blocks)]
     assert {one.language_code for one in results} == {"it-IT" if italian > english else "en-US"}
     scores = {one.language_code: one.score for one in results[0].language_identification}
-    assert scores["it-IT"] == pytest.approx(italian / (italian + english))
+    assert scores["it-IT"] == pytest.approx(
+        italian / (italian + english),
+        abs=0.1,  # at the moment of the choice, one may have heard a final more than the other
+    )
     assert sum(scores.values()) == pytest.approx(1)
 
 
