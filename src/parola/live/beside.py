@@ -18,6 +18,11 @@ async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             yield
             task.cancel()
     except BaseExceptionGroup as group:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # CPython before 3.13 forgets a cancellation that comes together with a failure
+            # (python/cpython#116720), and whoever wants us to end would wait for ever.
+            raise asyncio.CancelledError from group.exceptions[0]
         # The first failure tells the story; what came after died of it.
         raise group.exceptions[0] from None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from parola.domain.log import StateChange, Switch
@@ -118,6 +118,7 @@ async def test_a_viewer_that_comes_later_gets_nothing_of_it() -> None:
     st.integers(1, 6),
     st.lists(st.integers(0, 40), max_size=1),
 )
+@example([("say", 4), ("crash", 5), ("switch", 1), ("say", 3)], 6, [1])
 def test_every_word_is_where_it_belongs(
     steps: list[tuple[str, int]], per_final: int, breaks: list[int]
 ) -> None:
