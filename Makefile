@@ -31,9 +31,7 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 		scripts/debian-packages --always:libasound2-plugins
 	scripts/npm-tools
 	scripts/sdk-venvs
-	@# What listens to the clock runs alone; the rest takes all cores.
-	$(PY) -m pytest -n auto --dist loadfile tests/unit tests/contract tests/audio tests/chaos $(ARGS)
-	$(PY) -m pytest tests/system tests/pipeline tests/deploy $(ARGS)
+	$(PY) -m pytest --ignore=tests/planted $(ARGS)
 	$(PY) -m pytest -n auto tests/planted
 
 chaos: $(VENV)/.dev ## Kill, cut and fill everything on 1,000 seeded schedules; SEED=… replays one
