@@ -18,8 +18,8 @@ async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             yield
             task.cancel()
     except BaseExceptionGroup as group:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        ours = asyncio.current_task()
+        if ours is not None and ours.cancelling():
             # CPython before 3.13 forgets a cancellation that comes together with a failure
             # (python/cpython#116720), and whoever wants us to end would wait for ever.
             raise asyncio.CancelledError from group.exceptions[0]
