@@ -253,15 +253,16 @@ async def test_a_visitor_who_refuses_is_told_how_to_allow_it(
     await expect(page.locator("#error")).to_contain_text("Consentilo nella barra dell'indirizzo")
 
 
-async def test_an_insecure_page_says_so(scripted: RunningServer, open_tab: Open) -> None:
+async def test_an_insecure_page_says_so(tmp_path: Path, open_tab: Open) -> None:
     """Browsers give no microphone to plain http from elsewhere: the page names the remedy."""
-    port = scripted.url.rsplit(":", 1)[1]
-    outside = RunningServer(scripted.process, [f"http://insecure.test:{port}"], scripted.data)
-    page = (await open_tab(outside, "/mic", locale="en-GB")).page
-    await expect(page.locator("#error")).to_contain_text("only to pages over https")
-    await page.fill("#language", "en-US")
-    await page.click("#go")
-    await expect(page.locator("#error")).to_contain_text("only to pages over https")
+    with serving(tmp_path / "data", "--engine", "scripted", "--open") as server:
+        port = server.url.rsplit(":", 1)[1]
+        outside = RunningServer(server.process, [f"http://insecure.test:{port}"], server.data)
+        page = (await open_tab(outside, "/mic", locale="en-GB")).page
+        await expect(page.locator("#error")).to_contain_text("only to pages over https")
+        await page.fill("#language", "en-US")
+        await page.click("#go")
+        await expect(page.locator("#error")).to_contain_text("only to pages over https")
 
 
 async def test_a_room_in_use_is_told_and_nothing_is_kept(
