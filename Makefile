@@ -6,6 +6,9 @@ PY := $(VENV)/bin/python
 LOCK := uv pip compile --universal --generate-hashes \
 	--no-emit-find-links --no-emit-index-url --custom-compile-command "make lock" --quiet
 
+# The tests start some hundreds of programs; each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run setup demo test chaos storm check format lock sample lambda screenshots clean \
 	loopback unloopback loopback_redirect loopback_clean
 
