@@ -58,12 +58,13 @@ class _Stream:
         return waiting and not self.ended and len(self.unsent) < MAX_UNSENT
 
     def add(self, data: bytes) -> None:
-        """Take what came.
+        """Take what came; after the end it is dropped.
 
         Raises:
             Garbage: it is no message.
         """
-        self._came += self._reader.add(data)
+        if not self.ended:
+            self._came += self._reader.add(data)
 
     def next_order(self) -> tuple[bytes, bytes] | None:
         """Return the message whose turn it is, unless that is sound."""
@@ -153,14 +154,12 @@ class Host:
                 data = stream.sock.recv(1 << 16)
                 stream.add(data)
                 if not data:
+                    # Never before the parent hangs up: its next write would break, and it would
+                    # take that for the reason.
                     self._drop(number)
-                    return
         except BlockingIOError:
             return
         except (OSError, messages.Garbage):
-            self._drop(number)
-            return
-        if stream.ended and not stream.unsent:
             self._drop(number)
 
     def _drop(self, number: int) -> None:

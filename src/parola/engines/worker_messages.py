@@ -20,7 +20,10 @@ REQUEST, AUDIO, END = b"R", b"A", b"E"
 """To the worker: what stream it serves, the next chunk, no more chunks."""
 
 READY, EVENT, TOOK, DONE, FAILED = b"r", b"e", b"t", b"d", b"f"
-"""From the worker: it listens (its process id), a guess, frames worked off, the end, a sentence."""
+"""From the worker: it listens (its process id), a guess, frames worked off, the end, a sentence.
+
+After a sentence the worker leaves it to the parent to hang up.
+"""
 
 MAX_MESSAGE = 1 << 20
 """Bytes. A longer message is garbage: a chunk of a second has 32,009, a hypothesis far less."""

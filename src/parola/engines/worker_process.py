@@ -195,8 +195,15 @@ def _read(stream: socket.socket) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _say_failed(stream: socket.socket, error: Exception) -> None:
+    """Tell the parent what went wrong, and let it hang up.
+
+    What it still sends is read and dropped: were the socket closed first, the parent's next write
+    would break, and it would take that for the reason.
+    """
     try:
         stream.sendall(messages.message(messages.FAILED, _sentence(error).encode()))
+        while stream.recv(1 << 16):
+            pass
     except OSError:
         # Nobody listens any more.
         return

@@ -6,9 +6,11 @@ The recognisers here are real ones in real processes; only their hearing is simp
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -18,8 +20,9 @@ from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.errors import EngineFailed
 from parola.domain.transcript import Hypothesis, Settled, Word
 from parola.domain.vocabulary import Language
+from parola.engines import worker_messages as messages
 from parola.engines.worker import MAX_BEHIND, Workers
-from parola.engines.worker_process import Opener
+from parola.engines.worker_process import Opener, serve
 from parola.ports import EngineEvent, StreamRequest
 
 # What goes wrong here mostly hangs.
@@ -242,6 +245,29 @@ async def test_an_error_in_the_recogniser_is_told(workers: Workers) -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await talk(workers, "s", 10)
     assert "test engine failed: RuntimeError: cannot hear frame 0" in str(caught.value.exceptions)
+
+
+def test_who_failed_lets_the_parent_hang_up() -> None:
+    """A parent that still sends reads the reason first, and no broken pipe in its place."""
+    ours, theirs = socket.socketpair()
+    with ThreadPoolExecutor(1) as threads, ours:
+        serving = threads.submit(serve_and_close, theirs)
+        ours.sendall(messages.of_request(REQUEST))
+        # More than fits into the socket: it goes through only while somebody reads.
+        for number in range(40):
+            ours.sendall(messages.of_audio(second(number)))
+        reader = messages.MessageReader()
+        said: list[tuple[bytes, bytes]] = []
+        while not said or said[-1][0] != messages.FAILED:
+            said += reader.add(ours.recv(1 << 16))
+        assert b"cannot hear frame 0" in said[-1][1]
+        ours.close()
+        serving.result(timeout=10)
+
+
+def serve_and_close(stream: socket.socket) -> None:
+    with stream:
+        serve(stream, Raises)
 
 
 @recogniser("make_dies")
