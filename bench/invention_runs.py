@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from bench.invention_audio import Clip
 from parola.audio.gate import Gate
 from parola.audio.silero import SileroDetector
+from parola.beside import beside
 from parola.domain.log import Withheld
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import language_tag
-from parola.live.beside import beside
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, RoomState
 

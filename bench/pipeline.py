@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from parola.beside import beside
 from parola.domain.event_cost import PRICES_OF, Prices
-from parola.live.beside import beside
 from parola.live.shipper import Shipper
 from parola.stores.aws import open_aws
 from parola.stores.dynamodb import DynamoDbLog, open_dynamodb

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import cast
 
+from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
 from parola.domain.log import Entry, RoomSummary, SessionPast
 from parola.engines.scripted import Script, ScriptedEngine
-from parola.live.beside import beside, tasks_beside
 from parola.live.recorder import Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.ports import Engine, Log

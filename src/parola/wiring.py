@@ -20,6 +20,7 @@ from parola import __version__
 from parola.audio.decode import probe
 from parola.audio.gate import Gate, GateSettings, LevelDetector
 from parola.audio.silero import SileroDetector
+from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
 from parola.domain.errors import EngineFailed, NoEngine, StoreFailed
 from parola.domain.vocabulary import language_tag
@@ -29,7 +30,6 @@ from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.engines.sherpa import MAX_RTF, SherpaEngine, read_models
-from parola.live.beside import beside, tasks_beside
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
 from parola.live.rooms import Limits, Plugs, Rooms

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from starlette.websockets import WebSocket
 
+from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
 from parola.domain.vocabulary import room_name
-from parola.live.beside import beside, tasks_beside
 from parola.live.recorder import Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.server import sockets

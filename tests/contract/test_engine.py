@@ -14,6 +14,7 @@ import pytest
 from parola.audio.decode import decode
 from parola.audio.gate import Gate
 from parola.audio.silero import SileroDetector
+from parola.beside import beside
 from parola.domain.audio import RATE_HZ, AudioChunk, to_frames
 from parola.domain.log import Withheld
 from parola.domain.transcript import Hypothesis, Segment, Settled
@@ -23,7 +24,6 @@ from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.engines.sherpa import SherpaEngine
 from parola.engines.sherpa_model import read_model
-from parola.live.beside import beside
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest
 from parola.wiring import SAMPLE

@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from parola.beside import beside
 from parola.domain.log import Entry
 from parola.domain.transcript import Segment
-from parola.live.beside import beside
 from parola.live.shipper import Shipper
 from parola.stores.aws import open_aws
 from parola.stores.sqlite import open_sqlite

@@ -9,13 +9,13 @@ from itertools import cycle
 import pytest
 
 from parola.audio.gate import Gate, GateSettings
+from parola.beside import beside
 from parola.domain.errors import NoEngine
 from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag
 from parola.engines.amazon import AmazonEngine
 from parola.engines.scripted import BLOCK_FRAMES, marked_audio
-from parola.live.beside import beside
 from parola.live.session import Session, SessionPlan
 from parola.ports import RoomState
 from parola.wire import transcribe

@@ -14,12 +14,12 @@ import pytest_asyncio
 
 from parola.audio.gate import Gate
 from parola.audio.silero import SileroDetector
+from parola.beside import beside
 from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import marked_audio
-from parola.live.beside import beside
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, RoomState
 from parola.transcribe_api.dev_ca import dev_certificate

@@ -192,6 +192,7 @@ def _listen_to_sample() -> tuple[int, float]:
     with server_part():
         # Needs the server's extra, which may be what is missing.
         from parola.audio.decode import decode  # noqa: PLC0415
+        from parola.beside import beside  # noqa: PLC0415
         from parola.cli.serving import read_settings  # noqa: PLC0415
         from parola.cli.transcribing import (  # noqa: PLC0415
             Recogniser,
@@ -199,7 +200,6 @@ def _listen_to_sample() -> tuple[int, float]:
             open_recogniser,
         )
         from parola.domain.transcript import Segment  # noqa: PLC0415
-        from parola.live.beside import beside  # noqa: PLC0415
         from parola.wiring import SAMPLE  # noqa: PLC0415
 
     finals: list[Segment] = []

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from parola.beside import tasks_beside
 from parola.cli.outcome import FAILED, INTERRUPTED, CommandError, server_part
 from parola.cli.output import whole_file
 from parola.cli.screen import Screen
@@ -85,17 +86,13 @@ async def _play(url: str, viewer: "_Viewer", *, fast: bool) -> None:
     """Stream the sample into the room, with a viewer there from before to after."""
     uplink = Uplink(url, ROOM)
     with importlib.resources.as_file(importlib.resources.files("parola") / SAMPLE) as path:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(viewer.watch(url))
-                await viewer.connected.wait()
-                await stream(recording(path, real_time=not fast), uplink, language_tag("en-US"))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LAST_WORDS_S):
-                        await asyncio.wait({watching})
-                watching.cancel()
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+        async with tasks_beside() as tasks:
+            watching = tasks.create_task(viewer.watch(url))
+            await viewer.connected.wait()
+            await stream(recording(path, real_time=not fast), uplink, language_tag("en-US"))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_S):
+                    await asyncio.wait({watching})
 
 
 class _Viewer:

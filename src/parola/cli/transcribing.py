@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from parola.audio.decode import probe
 from parola.audio.gate import Gate
 from parola.audio.silero import SileroDetector
+from parola.beside import beside
 from parola.cli.outcome import USAGE, CommandError
 from parola.cli.output import format_of, whole_file
 from parola.cli.screen import Screen
@@ -27,7 +28,6 @@ from parola.domain.errors import NoEngine
 from parola.domain.log import Body, Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
-from parola.live.beside import beside
 from parola.live.options import check_options
 from parola.live.player import Player
 from parola.live.session import Session, SessionPlan

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 
+from parola.beside import tasks_beside
 from parola.client.sources import Source
 from parola.client.spool_folder import Kept, SpoolFolder, memory_talk
 from parola.client.uplink import Listener, Sender, Sent, Uplink
@@ -52,16 +53,13 @@ async def stream(
         current, others = _talks(source, language, storing, now())
         sender = Sender(uplink, current, listener, is_live=source.is_live)
         pump = _Pump(source, sender, stop or asyncio.Event(), current.spool.end_frame)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                pumping = tasks.create_task(pump.run())
-                # Live sound does not wait: it is kept while the older talks are sent.
-                for other in others:
-                    await _bring_home(other, uplink, listener)
-                await sender.run()
-                await pumping
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+        async with tasks_beside() as tasks:
+            pumping = tasks.create_task(pump.run())
+            # Live sound does not wait: it is kept while the older talks are sent.
+            for other in others:
+                await _bring_home(other, uplink, listener)
+            await sender.run()
+            await pumping
         current.done()
         if pump.failure:
             raise pump.failure
@@ -82,12 +80,10 @@ class _Pump:
 
     async def run(self) -> None:
         """Run until the source ends, fails, or is stopped; then say so to the sender."""
-        async with asyncio.TaskGroup() as tasks:
+        async with tasks_beside() as tasks:
             pumping = tasks.create_task(self._pump())
             stopping = tasks.create_task(self._stop.wait())
             await asyncio.wait({pumping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            pumping.cancel()
-            stopping.cancel()
         self._sender.end()
 
     async def _pump(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +10,7 @@ from urllib.parse import quote
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from parola.beside import tasks_beside
 from parola.client.connection import Unreachable, socket_to, socket_url
 from parola.client.source_messages import (
     Ack,
@@ -193,14 +194,10 @@ class Sender:
         await socket.send(start_message(start))
         cursor = await _ready_position(socket)
         self._note_ready(cursor)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(socket))
-                await self._send(socket, cursor)
-        except BaseExceptionGroup as group:
-            # Both halves notice that a socket closes; what the server said tells more.
-            said = sorted(group.exceptions, key=lambda error: isinstance(error, ConnectionClosed))
-            raise said[0] from None
+        async with tasks_beside(_telling) as tasks:
+            reading = tasks.create_task(self._read(socket))
+            await self._send(socket, cursor)
+            await reading
 
     def _note_ready(self, cursor: int) -> None:
         spool = self._kept.spool
@@ -271,6 +268,11 @@ class Sender:
     def _tell(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Sent
         self.progress = replace(self.progress, **changes)
         self._listener.progress(self.progress)
+
+
+def _telling(errors: Sequence[BaseException]) -> BaseException:
+    """Return what the server said: both halves notice that a socket closes, which tells less."""
+    return min(errors, key=lambda error: isinstance(error, ConnectionClosed))
 
 
 async def _ready_position(socket: ClientConnection) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from parola.audio.gate import Gate
+from parola.beside import beside
 from parola.domain.audio import RATE_HZ
 from parola.domain.corrections import Edits
 from parola.domain.errors import (
@@ -24,7 +25,6 @@ from parola.domain.log import Change, Edit, Entry, SessionPast, StateChange, Wit
 from parola.domain.room_settings import WHOLE_EVENT, RoomSettings, checked
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomMode, RoomName
-from parola.live.beside import beside
 from parola.live.curtain import STATES, UNKEPT, Curtain
 from parola.live.feed import Feed, Frame, View
 from parola.live.intake import LINGER_S, Hold, Intake, session_frame, source_frame

@@ -9,6 +9,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from parola.audio.gate import Gate
 from parola.audio.pcm import level_dbfs
+from parola.beside import beside
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError, Stopping
 from parola.domain.log import SessionPast, Switch, Withheld
@@ -20,7 +21,6 @@ from parola.domain.wording import Wording
 from parola.live.alarms import Alarms
 from parola.live.backlog import Backlog
 from parola.live.belief import believable
-from parola.live.beside import beside
 from parola.live.calibration import threshold_for
 from parola.live.evidence import Evidence, Weighed
 from parola.live.off_record import OffRecord

@@ -6,9 +6,9 @@ from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any
 
+from parola.beside import beside
 from parola.domain.errors import ParolaError, ServerFull
 from parola.domain.vocabulary import RoomName
-from parola.live.beside import beside
 from parola.live.feed import View
 from parola.live.lines import Lines
 from parola.live.painter import Painter, noted

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
+from parola.beside import beside
 from parola.domain.errors import ParolaError, StoreFailed
 from parola.domain.log import Entry
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
-from parola.live.beside import beside
 from parola.live.rooms import Room, Rooms
 from parola.ports import Numbered, RoomState, SharedLog
 from parola.wire import conversation

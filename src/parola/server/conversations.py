@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 from fastapi.responses import PlainTextResponse
 
 from parola.audio.pcm import Resampler
+from parola.beside import beside
 from parola.domain.errors import BadMessage, ParolaError
 from parola.domain.vocabulary import DEFAULT_CALL, RoomName, language_tag, room_name
-from parola.live.beside import beside
 from parola.live.session import SessionPlan, refuse_half_frames
 from parola.live.windows import Windows
 from parola.server.deps import Services, services

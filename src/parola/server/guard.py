@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
+from parola.beside import beside
 from parola.domain.access import AuditEntry
 from parola.domain.errors import Forbidden, ParolaError, StoreFailed, TokenNeeded
-from parola.live.beside import beside
 from parola.server.access import Access, Visit
 from parola.server.credentials import from_query, headers_of
 from parola.server.deps import VISIT, close_code, http_status

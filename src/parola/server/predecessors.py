@@ -8,12 +8,12 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response
 
+from parola.beside import beside
 from parola.domain.access import Rights
 from parola.domain.errors import BadMessage, ParolaError, TooLarge
 from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
-from parola.live.beside import beside
 from parola.live.player import Player
 from parola.live.session import SessionPlan
 from parola.ports import RoomState

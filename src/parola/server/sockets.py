@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 
+from parola.beside import beside
 from parola.domain.errors import BadMessage, BadRoomName, ParolaError, Stopping
 from parola.domain.vocabulary import RoomName, language_tag, room_name
-from parola.live.beside import beside
 from parola.live.feed import View
 from parola.live.intake import Hold, Intake
 from parola.live.rooms import Room, Rooms

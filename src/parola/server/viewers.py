@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from parola.beside import beside
 from parola.domain.errors import ParolaError, TooSlow
 from parola.domain.vocabulary import RoomName
-from parola.live.beside import beside
 from parola.live.feed import Feed, View
 from parola.live.rooms import Rooms
 from parola.server.deps import close_code

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from starlette.types import Message, Send
 
-from parola.live.beside import tasks_beside
+from parola.beside import tasks_beside
 from parola.transcribe_api.door import Call, Door
 from parola.transcribe_api.stream import HungUp, Stream, StreamPlan, Wrecked
 from parola.wire.sigv4 import Verified

@@ -15,7 +15,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP2Settings
 from granian.server.embed import Server
 
-from parola.live.beside import tasks_beside
+from parola.beside import tasks_beside
 from parola.transcribe_api.app import create_app
 from parola.transcribe_api.door import Door, Setup
 from parola.transcribe_api.wreck import Wreck, open_wreck

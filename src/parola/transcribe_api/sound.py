@@ -11,9 +11,9 @@ import numpy as np
 
 from parola.audio.decode import Decoder
 from parola.audio.pcm import Resampler
+from parola.beside import tasks_beside
 from parola.domain.audio import FRAME_BYTES, AudioChunk, to_seconds
 from parola.domain.errors import BadAudio
-from parola.live.beside import tasks_beside
 from parola.wire.transcribe import BadRequest, StreamParameters
 
 Feed = Callable[[bytes], Awaitable[None]]

@@ -9,9 +9,9 @@ from uuid import uuid4
 from zlib import crc32
 
 from parola.audio.gate import Gate
+from parola.beside import tasks_beside
 from parola.domain.errors import EngineFailed, NoEngine
 from parola.domain.vocabulary import Language
-from parola.live.beside import tasks_beside
 from parola.live.session import SessionPlan
 from parola.ports import Engine
 from parola.transcribe_api.answers import Answers, Send

@@ -10,7 +10,7 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from parola.live.beside import tasks_beside
+from parola.beside import tasks_beside
 
 READ_BYTES = 65_536
 

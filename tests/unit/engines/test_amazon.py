@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from parola.beside import beside
 from parola.domain.audio import FRAME_BYTES, AudioChunk
 from parola.domain.errors import EngineFailed, NoEngine, ParolaError
 from parola.domain.transcript import Hypothesis, Settled
@@ -14,7 +15,6 @@ from parola.domain.vocabulary import language_tag
 from parola.engines.amazon import AmazonEngine, AmazonSettings, Recognition
 from parola.engines.amazon_errors import Busy, LinkLost
 from parola.engines.scripted import BLOCK_FRAMES, marked_audio
-from parola.live.beside import beside
 from parola.ports import EngineEvent, EngineStream, StreamRequest
 from parola.wire import transcribe
 from parola.wire.transcribe import TranscribeError

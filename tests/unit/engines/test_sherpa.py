@@ -12,6 +12,7 @@ import onnx
 import psutil
 import pytest
 
+from parola.beside import beside
 from parola.domain.audio import AudioChunk, to_frames
 from parola.domain.errors import EngineFailed, NoEngine
 from parola.domain.terms import Terms
@@ -21,7 +22,6 @@ from parola.engines.sherpa import SherpaEngine
 from parola.engines.sherpa_loading_order import Load
 from parola.engines.sherpa_model import Model, read_model
 from parola.engines.sherpa_probe import try_model
-from parola.live.beside import beside
 from parola.ports import EngineEvent, EngineStream, StreamRequest
 from tests import tone_models
 from tests.tone_models import chunks, silence, spoken

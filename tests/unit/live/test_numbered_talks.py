@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parola.beside import beside
 from parola.domain.errors import EngineFailed, RoomBusy, Stopping
 from parola.domain.log import SessionPast, StateChange, Withheld
 from parola.domain.transcript import Segment
@@ -19,7 +20,6 @@ from parola.engines.scripted import (
     ScriptedStream,
     marked_audio,
 )
-from parola.live.beside import beside
 from parola.live.intake import Hold
 from parola.live.rooms import Limits, Rooms
 from parola.live.session import Session, SessionPlan

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from parola.beside import beside
 from parola.domain.log import StateChange, Switch
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag, room_name
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
-from parola.live.beside import beside
 from parola.live.feed import View
 from parola.live.off_record import OffRecord
 from parola.live.rooms import Rooms

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parola.audio.gate import Gate, GateSettings, VoiceDetector
+from parola.beside import beside
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, NoEngine, Stopping
 from parola.domain.log import Withheld
 from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import Language, language_tag
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
-from parola.live.beside import beside
 from parola.live.session import Session, SessionPlan, acknowledgements
 from parola.live.troubles import troubles
 from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest

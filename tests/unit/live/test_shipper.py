@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from parola.beside import beside
 from parola.domain.errors import StoreFailed
 from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment
-from parola.live.beside import beside
 from parola.live.shipper import ALARM_LINES, FIRST_PAUSE_S, LONGEST_PAUSE_S, Shipper
 from parola.ports import Outgoing, Refusal
 from parola.stores.sqlite import SqliteStores, open_sqlite

@@ -9,10 +9,10 @@ from pathlib import Path
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
 from parola.domain.vocabulary import language_tag, room_name
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
-from parola.live.beside import beside, tasks_beside
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import Recorder
 from parola.live.rooms import Limits, Plugs, Rooms

@@ -17,7 +17,7 @@ import websockets
 from av.audio.stream import AudioStream
 from websockets.asyncio.client import ClientConnection
 
-from parola.live.beside import beside
+from parola.beside import beside
 from parola.wire import eventstream, sigv4
 from parola.wire.eventstream import Message
 from parola.wire.sigv4_chunks import ChunkSigner

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from parola.beside import tasks_beside
 from parola.domain.audio import AudioChunk
 from parola.domain.transcript import Hypothesis
 from parola.domain.vocabulary import Language, language_tag
 from parola.engines.scripted import Script, ScriptedEngine, ScriptedStream, marked_audio
-from parola.live.beside import tasks_beside
 from parola.live.session import SessionPlan
 from parola.ports import EngineEvent, StreamRequest
 from parola.transcribe_api.answers import Answers
