@@ -101,6 +101,15 @@ def write_nemo_ctc(folder: Path) -> Path:
     return folder
 
 
+def write_zipformer2_ctc(folder: Path) -> Path:
+    """Write a folder as upstream's streaming zipformer2 CTC models have it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "languages").write_text("en\n")
+    write_tokens(folder)
+    _save(_zipformer2_ctc(), folder / "ctc-epoch-1.onnx")
+    return folder
+
+
 def with_metadata(model: onnx.ModelProto, **metadata: object) -> onnx.ModelProto:
     """Return the model with the key-value pairs that sherpa-onnx reads."""
     helper.set_model_props(model, {key: str(value) for key, value in metadata.items()})
@@ -247,6 +256,61 @@ def _nemo_ctc() -> onnx.ModelProto:
         vocab_size=VOCABULARY,
         normalize_type="",
         **dims,
+    )
+
+
+def _zipformer2_ctc() -> onnx.ModelProto:
+    """X (N, 9, 80) and a layer's eight states → log probabilities (N, 1, 6) and the states."""
+    weights = [
+        numpy_helper.from_array(_letter_weights(_kaldi_mel, 20), "weights"),
+        numpy_helper.from_array(_bias(), "bias"),
+        numpy_helper.from_array(np.array([1], np.int64), "time"),
+    ]
+    # One head of one dimension; the shapes follow from the metadata below.
+    shapes: dict[str, tuple[int | str, ...]] = {
+        "key": (2, "N", 1),
+        "nonlin_attn": (1, "N", 2, 3),
+        "val1": (2, "N", 1),
+        "val2": (2, "N", 1),
+        "conv1": ("N", 4, 1),
+        "conv2": ("N", 4, 1),
+        "embed_states": ("N", 128, 3, 19),
+    }
+    held = [_floats(name, *shape) for name, shape in shapes.items()]
+    kept = [_floats(f"new_{name}", *shape) for name, shape in shapes.items()]
+    lengths = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["N"])
+        for name in ("processed_lens", "new_processed_lens")
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["x", "time"], ["mean"], keepdims=1),
+        helper.make_node("MatMul", ["mean", "weights"], ["raw"]),
+        helper.make_node("Add", ["raw", "bias"], ["scores"]),
+        helper.make_node("LogSoftmax", ["scores"], ["log_probs"], axis=-1),
+        *(
+            helper.make_node("Identity", [name], [f"new_{name}"])
+            for name in (*shapes, "processed_lens")
+        ),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "ctc",
+        [_floats("x", "N", WINDOW, FEATURES), *held, lengths[0]],
+        [_floats("log_probs", "N", 1, VOCABULARY), *kept, lengths[1]],
+        weights,
+    )
+    return with_metadata(
+        _model(graph),
+        model_type="zipformer2",
+        T=WINDOW,
+        decode_chunk_len=SHIFT,
+        num_encoder_layers=1,
+        encoder_dims=4,
+        query_head_dims=1,
+        value_head_dims=1,
+        num_heads=1,
+        cnn_module_kernels=3,
+        left_context_len=2,
     )
 
 

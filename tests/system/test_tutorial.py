@@ -128,6 +128,22 @@ async def test_every_partial_and_final_is_a_bare_frame(scripted: RunningServer) 
         assert await closed(socket) == (1000, "")
 
 
+async def test_a_rooms_settings_hold_for_a_file_too(scripted: RunningServer) -> None:
+    """Named a room, the stream takes its words and replacements, and leaves nothing in it."""
+    url = f"{scripted.url}/api/rooms/Terms%20here"
+    rule = {"heard": "10 11", "shown": "ten eleven"}
+    assert httpx.put(f"{url}/settings", json={"replacements": [rule]}).is_success
+    upload(scripted, talk())
+    async with connect(f"{scripted.ws}/stream?room=Terms%20here") as socket:
+        await socket.send("test.wav")
+        frames = await read(socket, len(SEEN))
+    assert frames[-1] == "ten eleven 12"
+    assert frames[9] == SEEN[9]
+    assert httpx.get(f"{url}/transcript.txt").status_code == 404
+    async with connect(f"{scripted.ws}/stream?room=%2F") as socket:
+        assert (await closed(socket))[0] == 1008
+
+
 @pytest.mark.parametrize("space", [" ", "", "\n", " \t\r\n", "\u00a0"])
 async def test_white_space_says_goodbye(scripted: RunningServer, space: str) -> None:
     """A frame of white space closes with 1000 and no reason."""

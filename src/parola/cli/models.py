@@ -73,9 +73,10 @@ def _list(place: Path) -> None:
 
 def _described(offer: Offer) -> str:
     size = f"{offer.size_mb} MB" if offer.size_mb else "size not published"
+    source = f" ({offer.source})" if offer.source else ""
     return (
         f"{' '.join(offer.languages)} · {size} · {offer.licence} · "
-        f"word error rate: {offer.errors} · SHA-256: {offer.sha256 or 'none published'}"
+        f"word error rate: {offer.errors}{source} · SHA-256: {offer.sha256 or 'none published'}"
     )
 
 

@@ -69,8 +69,7 @@ def vocabulary(
     """Write a talk's own words as a custom vocabulary that Amazon Transcribe accepts."""
     if not phrases and not text:
         raise CommandError("Nothing to write; name --phrases, --text or both.", USAGE)
-    own = Terms(tuple(_lines(phrases)) if phrases else (), _read(text) if text else "")
-    made = amazon_vocabulary(with_names(own).phrases, language_tag(language))
+    made = amazon_vocabulary(own_words(phrases, text).phrases, language_tag(language))
     for sentence in made.left_out:
         typer.echo(sentence, err=True)
     if not output:
@@ -78,6 +77,16 @@ def vocabulary(
         return
     with whole_file(output) as file:
         file.write(made.table.encode())
+
+
+def own_words(phrases: Path | None, text: Path | None) -> Terms:
+    """Return what the files say, and the names that stand in the text.
+
+    Raises:
+        CommandError: one of them cannot be read.
+    """
+    given = Terms(tuple(_lines(phrases)) if phrases else (), _read(text) if text else "")
+    return with_names(given)
 
 
 def _lines(path: Path) -> list[str]:

@@ -7,10 +7,11 @@ import typer
 
 from parola.cli.outcome import server_part
 from parola.cli.output import Format
+from parola.cli.terms import Phrases, Text, own_words
 from parola.wire.engine_options import from_query
 
 
-def transcribe(
+def transcribe(  # noqa: PLR0913, PLR0917 - one for each option
     files: Annotated[
         list[Path],
         typer.Argument(help="Recordings: any audio or video file.", metavar="FILE…"),
@@ -51,12 +52,13 @@ def transcribe(
             metavar="NAME=VALUE",
         ),
     ] = None,
+    phrases: Phrases = None,
+    text: Text = None,
 ) -> None:
     """Write down recordings as fast as the engine goes, here and without a server."""
     options = {"engine": engine, "language": language, "gate": gate}
     given = {name: value for name, value in options.items() if value is not None}
     with server_part():
         from parola.cli import serving, transcribing  # noqa: PLC0415 - needs the server's extra
-    transcribing.transcribe(
-        files, output, form, serving.read_settings(given), from_query(engine_option or ())
-    )
+    asked = transcribing.Asked(from_query(engine_option or ()), own_words(phrases, text))
+    transcribing.transcribe(files, output, form, serving.read_settings(given), asked)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO
 from uuid import uuid4
 
@@ -26,6 +25,7 @@ from parola.domain.audio import RATE_HZ, to_seconds
 from parola.domain.captions import WRITERS
 from parola.domain.errors import NoEngine
 from parola.domain.log import Body, Entry, StateChange, Withheld
+from parola.domain.terms import Terms
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
 from parola.live.options import check_options
@@ -36,20 +36,28 @@ from parola.wiring import Settings, open_engines
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What one command asks of the engine."""
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    """By its own setting names."""
+
+    terms: Terms = field(default_factory=Terms)
+    """The recordings' own words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recogniser:
     """What turns sound into text: an engine that knows the language, with or without a gate."""
 
     engine: Engine
     language: Language
     gated: bool
-    options: Mapping[str, str] = field(default_factory=dict)
-    """What the engine is asked for, by its own setting names."""
+    asked: Asked = field(default_factory=Asked)
 
 
 @contextmanager
-def open_recogniser(
-    settings: Settings, options: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[Recogniser]:
+def open_recogniser(settings: Settings, asked: Asked | None = None) -> Iterator[Recogniser]:
     """Open the engines and give the best one for the language.
 
     Raises:
@@ -57,12 +65,12 @@ def open_recogniser(
         NoEngine: no engine here knows it, or the one asked for cannot run here.
         BadMessage: the engine does not take the options.
     """
-    language = language_tag(settings.language)
+    language, asked = language_tag(settings.language), asked or Asked()
     with open_engines(settings) as opened:
         for engine, _ in opened:
             if engine.knows(language):
-                check_options(engine, SessionPlan("", language, options=options))
-                yield Recogniser(engine, language, settings.gate and engine.gated, options)
+                check_options(engine, SessionPlan("", language, options=asked.options))
+                yield Recogniser(engine, language, settings.gate and engine.gated, asked)
                 return
         names = ", ".join(engine.name for engine, _ in opened)
         raise NoEngine(
@@ -92,7 +100,11 @@ def new_session(
 ) -> Session:
     """Return a session that tells its segments to a function; the rate is the source's own."""
     plan = SessionPlan(
-        str(uuid4()), recogniser.language, options=recogniser.options, rate_hz=rate_hz
+        str(uuid4()),
+        recogniser.language,
+        terms=recogniser.asked.terms,
+        options=recogniser.asked.options,
+        rate_hz=rate_hz,
     )
     gate = Gate(SileroDetector()) if recogniser.gated else None
     return Session(plan, recogniser.engine, gate, Told(on_segment))
@@ -138,9 +150,9 @@ def transcribe(
     output: Path | None,
     form: str,
     settings: Settings,
-    options: Mapping[str, str],
+    asked: Asked,
 ) -> None:
-    """Write down files one after the other; the options are the engine's.
+    """Write down files one after the other.
 
     Raises:
         CommandError, ParolaError: a file, an option or the engine cannot be used.
@@ -148,7 +160,7 @@ def transcribe(
     log_to_stderr(logging.WARNING)
     targets = _targets(files, output, form)
     lengths_s = [probe(file).duration_s for file in files]
-    with open_recogniser(settings, options) as recogniser:
+    with open_recogniser(settings, asked) as recogniser:
         for file, target, length_s in zip(files, targets, lengths_s, strict=True):
             _transcribe_one(file, target, length_s, recogniser)
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from pocketsphinx import Config, Decoder
@@ -17,6 +19,7 @@ from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_frames
 from parola.domain.terms import Terms
 from parola.domain.transcript import Hypothesis, Settled, Word
 from parola.engines.pocketsphinx_lexicon import Lexicon, learn
+from parola.engines.pocketsphinx_shelf import Shelf
 from parola.engines.worker_process import Opener
 from parola.ports import EngineEvent, StreamRequest
 
@@ -71,9 +74,13 @@ def build() -> Decoders:
     )
 
 
-def taught(decoders: Decoders, terms: Terms) -> Decoders:
+def taught(decoders: Decoders, terms: Terms, shelf: Shelf | None = None) -> Decoders:
     """Teach the decoders a talk's own words; in a worker they are that stream's alone."""
-    lexicon = learn(terms, decoders.second)
+
+    def build_vocabulary(terms: Terms) -> Lexicon:
+        return learn(terms, decoders.second)
+
+    lexicon = shelf.find(terms, build_vocabulary) if shelf and terms else build_vocabulary(terms)
     if lexicon.entries:
         lexicon.teach(decoders.live)
         lexicon.teach(decoders.second)
@@ -83,9 +90,12 @@ def taught(decoders: Decoders, terms: Terms) -> Decoders:
 def make() -> Opener:
     """Build the decoders for all streams: what a worker process is told to call."""
     decoders = build()
+    # Gone with the process that builds the model: the workers only fill it.
+    folder = TemporaryDirectory(prefix="parola-words-")
 
     def begin(request: StreamRequest) -> PocketSphinxRecogniser:
-        return PocketSphinxRecogniser(taught(decoders, request.terms), request)
+        shelf = Shelf(Path(folder.name))
+        return PocketSphinxRecogniser(taught(decoders, request.terms, shelf), request)
 
     return begin
 

@@ -24,7 +24,10 @@ class Offer:
 
     licence: str
     errors: str
-    """Published word error rates, and what is known of their source."""
+    """Published word error rates."""
+
+    source: str
+    """Where those stand; empty where there are none."""
 
     sha256: str = ""
     """Of the archive; empty where no published one was found."""
@@ -39,13 +42,22 @@ _NEMOTRON_LANGUAGES = ("it", "es", "en", "fr")
 """Those it has a published error rate for; its card names more, which a `languages` file adds."""
 
 
+ICEFALL = "https://github.com/k2-fsa/icefall/blob/master/egs/librispeech/ASR/RESULTS.md"
+"""Greedy search in chunks of 320 ms, of the models that upstream's were converted from."""
+
+NVIDIA = "https://huggingface.co/nvidia/nemotron-speech-streaming-en-0.6b"
+
+FLUID = "https://huggingface.co/FluidInference/Nemotron-3.5-ASR-Streaming-Multilingual-0.6b-CoreML"
+
+
 def _nemotron_en(chunk_ms: int, wer: str) -> Offer:
     return Offer(
         f"sherpa-onnx-nemotron-speech-streaming-en-0.6b-{chunk_ms}ms-int8-2026-04-25",
         ("en",),
         632,
         "NVIDIA Open Model",
-        f"{wer} % mean of the Open ASR Leaderboard's sets (as published; not checked)",
+        f"{wer} % mean of the Open ASR Leaderboard's sets",
+        NVIDIA,
     )
 
 
@@ -53,7 +65,8 @@ def _zipformer(
     name: str, language: str, size_mb: int | None, licence: str, errors: str, sha256: str = ""
 ) -> Offer:
     full = f"sherpa-onnx-streaming-zipformer-{name}"
-    return Offer(full, (language,), size_mb, licence, errors, sha256)
+    source = "" if errors == NONE else ICEFALL
+    return Offer(full, (language,), size_mb, licence, errors, source, sha256)
 
 
 NONE = "none published"
@@ -69,14 +82,14 @@ CATALOGUE: tuple[Offer, ...] = (
         "en",
         180,
         "Apache-2.0",
-        "2.47 / 6.13 % LibriSpeech clean / other, 11.98 % GigaSpeech (as published; not checked)",
+        "2.47 / 6.13 % LibriSpeech clean / other, 11.98 % GigaSpeech",
     ),
     _zipformer(
         "en-2023-06-26",
         "en",
         71,
         "Apache-2.0",
-        "3.06 / 7.81 % LibriSpeech clean / other at 320 ms (as published; not checked)",
+        "3.06 / 7.79 % LibriSpeech clean / other",
     ),
     _zipformer("en-20M-2023-02-17", "en", 44, "Apache-2.0", NONE),
     _zipformer("en-kroko-2025-08-06", "en", 71, _KROKO, NONE, _EN_KROKO),
@@ -93,7 +106,8 @@ CATALOGUE: tuple[Offer, ...] = (
         _NEMOTRON_LANGUAGES,
         650,
         "OpenMDW-1.1",
-        "FLEURS at 560 ms: it 5.68, es 4.95, en 9.43, fr 9.68 % (for FluidInference's CoreML port)",
+        "it 5.68, es 4.95, en 9.43, fr 9.68 % FLEURS, of a port to CoreML",
+        FLUID,
     ),
 )
 """In the order in which one is preferred where several know a language and nothing else speaks."""

@@ -635,18 +635,30 @@ class Rooms:
             self.plugs.recorder.close_room(room.name)
 
     @asynccontextmanager
-    async def transcribe(self, plan: SessionPlan, sink: Sink) -> AsyncIterator[Session]:
+    async def transcribe(
+        self, plan: SessionPlan, sink: Sink, as_in: RoomName | None = None
+    ) -> AsyncIterator[Session]:
         """Open a session whose text goes to one asker only: no room, no log.
 
         Leaving the context ends it at once; wait for `Session.finished` to have all its text.
 
+        Args:
+            plan: what the asker wants.
+            sink: where its text goes.
+            as_in: the room whose language, words, replacements and blocked words hold for it
+                too; without one, those of the whole event.
+
         Raises:
+            StoreFailed: the settings cannot be read now.
             NoEngine: no engine knows the language.
             BadMessage: the engine does not take the plan's options.
             Stopping: the server takes nothing new.
             ServerFull: as many sessions run as this node takes.
         """
         self._refuse_if_stopping()
+        book = self.plugs.book
+        settings = await book.read(as_in) if as_in else RoomSettings()
+        plan = _planned(plan, settings, await book.read(WHOLE_EVENT))
         engine = self.engine_for(plan.language)
         check_options(engine, plan)
         session = self._session(plan, engine, sink)

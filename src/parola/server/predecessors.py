@@ -13,7 +13,7 @@ from parola.domain.access import Rights
 from parola.domain.errors import BadMessage, ParolaError, TooLarge
 from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
-from parola.domain.vocabulary import Language, language_tag
+from parola.domain.vocabulary import Language, RoomName, language_tag, room_name
 from parola.live.player import Player
 from parola.live.session import SessionPlan
 from parola.ports import RoomState
@@ -68,13 +68,17 @@ async def upload(request: Request, running: Running) -> Response:
 
 
 @router.websocket("/stream")
-async def stream(socket: WebSocket, running: Running, lang: str = "") -> None:
-    """Transcribe uploaded files by name; every partial and final is one bare text frame."""
+async def stream(socket: WebSocket, running: Running, lang: str = "", room: str = "") -> None:
+    """Transcribe uploaded files by name; every partial and final is one bare text frame.
+
+    With a room, its settings hold: language, the talk's own words, replacements, blocked words.
+    """
     await socket.accept()
     names: asyncio.Queue[str] = asyncio.Queue(MAX_NAMES)
     try:
         language = language_tag(lang) if lang else running.default_language
-        async with beside(_transcribe_all(socket, running, names, language)):
+        as_in = room_name(room) if room else None
+        async with beside(_transcribe_all(socket, running, names, language, as_in)):
             async for frame in incoming(socket):
                 if isinstance(frame, bytes):
                     raise BadMessage("Send the name of an uploaded file as text.")
@@ -86,7 +90,11 @@ async def stream(socket: WebSocket, running: Running, lang: str = "") -> None:
 
 
 async def _transcribe_all(
-    socket: WebSocket, running: Services, names: asyncio.Queue[str], language: Language
+    socket: WebSocket,
+    running: Services,
+    names: asyncio.Queue[str],
+    language: Language,
+    as_in: RoomName | None,
 ) -> None:
     while name := await names.get():
         path = running.uploads.open(name)
@@ -96,7 +104,7 @@ async def _transcribe_all(
             real_time=running.stream_in_real_time,
             monotonic=running.rooms.plugs.monotonic,
         )
-        async with running.rooms.transcribe(plan, BareFrames(socket)) as session:
+        async with running.rooms.transcribe(plan, BareFrames(socket), as_in) as session:
             await player.play(session)
             session.end()
             await session.finished()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -68,12 +68,18 @@ async def test_known_tones_are_known_words(engine: SherpaEngine) -> None:
     assert texts(events) == ["no yes", "no no"]
 
 
-async def test_a_ctc_is_heard_too(tmp_path: Path) -> None:
-    """The other family; it does not say how sure it is."""
-    folder = tone_models.write_nemo_ctc(tmp_path / "ctc")
-    with closing(SherpaEngine([read_model(folder)])) as engine:
-        events = await hear(engine, chunks(spoken("YES NO ")))
-    assert texts(events) == ["yes no"]
+@pytest.mark.parametrize(
+    "write",
+    [tone_models.write_nemo_ctc, tone_models.write_zipformer2_ctc],
+    ids=["nemo", "zipformer2"],
+)
+async def test_a_ctc_is_heard_too(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    """The other family, two rooms of it in a batch; it does not say how sure it is."""
+    with closing(SherpaEngine([read_model(write(tmp_path / "ctc"))])) as engine:
+        events, other = await asyncio.gather(
+            hear(engine, chunks(spoken("YES NO "))), hear(engine, chunks(spoken("NONO ")))
+        )
+    assert (texts(events), texts(other)) == (["yes no"], ["no no"])
     assert {word.confidence for guess in guesses(events) for word in guess.words} == {None}
 
 

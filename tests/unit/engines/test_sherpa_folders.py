@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import io
+import re
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from parola.domain.errors import BadMessage, DiskFull, EngineFailed, NoEngine, NotFound
+from parola.domain.vocabulary import language_tag
 from parola.engines.sherpa_catalogue import CATALOGUE, Offer, find
 from parola.engines.sherpa_fetching import fetch
 from parola.engines.sherpa_folders import install, remove
@@ -85,7 +87,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def offer(sha256: str = "") -> Offer:
-    return Offer(NAME, ("en",), 1, "MIT", "none", sha256)
+    return Offer(NAME, ("en",), 1, "MIT", "none", "", sha256)
 
 
 def quiet(_have: int, _total: int | None) -> None:
@@ -247,6 +249,9 @@ def test_the_catalogue_is_whole() -> None:
     for one in CATALOGUE:
         assert one.languages
         assert one.licence
-        assert one.errors == "none published" or "(" in one.errors
-        assert len(one.sha256) in {0, 64}
+        assert bool(one.source) == ("%" in one.errors), "a figure has a source"
+        assert one.source.startswith("https://") or one.errors == "none published"
+        assert re.fullmatch(r"([0-9a-f]{64})?", one.sha256)
+        assert one.size_mb is None or 10 < one.size_mb < 5000
+        assert all(language_tag(language) == language for language in one.languages)
         assert find(one.name.removeprefix("sherpa-onnx-")) is one

@@ -104,6 +104,7 @@ def test_garbage_is_no_model(folder: Path) -> None:
         (b"<blk> 0\nA 0\n", "line 2"),
         (b"<blk> 0\nA 2\n", "does not number"),
         (b"<blk> 0\nA 1\nB 2\n", "has 3 tokens, the model has 6"),
+        (b"<blk> 0\nA 1\nB 2\nC 3\nD 4\nE 5\nF 6\n", "has 7 tokens, the model has 6"),
         (b"", "does not number"),
     ],
 )
