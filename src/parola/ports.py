@@ -1,13 +1,15 @@
 """Every seam of the house on one page: what the running system asks of its plugs."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from parola.domain.access import AuditEntry, Token
 from parola.domain.audio import RATE_HZ, AudioChunk
+from parola.domain.jobs import Job, Written
 from parola.domain.log import Entry, RoomSummary, SessionPast
 from parola.domain.room_settings import RoomSettings
 from parola.domain.search import Phrase
@@ -327,6 +329,83 @@ class AccessBook(Protocol):
 
     async def audit(self, limit: int) -> list[AuditEntry]:
         """Return the newest entries, newest first."""
+
+
+class JobBook(Protocol):
+    """Recordings to be written down, and the text of those that are done, kept durably.
+
+    Raises (from everything):
+        StoreFailed: it cannot be read or written now; trying again is safe.
+    """
+
+    async def put(self, job: Job, written: Written | None = None) -> None:
+        """Keep a job as it is now, with its text where there is one, both or neither.
+
+        It is durable when this returns. Text that was kept before stays.
+        """
+
+    async def jobs(self) -> list[Job]:
+        """Return every job, in the order in which they came."""
+
+    async def written(self, job_id: str) -> Written:
+        """Return a job's text; none where none was kept."""
+
+    async def remove(self, job_id: str) -> None:
+        """Forget a job and its text, if they are there."""
+
+
+class Transcriber(Protocol):
+    """Writes down whole recordings."""
+
+    async def transcribe(
+        self, job: Job, file: Path, on_progress: Callable[[float], None]
+    ) -> Written:
+        """Return a recording's text.
+
+        Begun a second time after a crash it may take up what the first time began.
+
+        Args:
+            job: what is asked for.
+            file: where the recording lies if it was uploaded; else it may be put there.
+            on_progress: gets the seconds of sound that are done, where that is known.
+
+        Raises:
+            EngineFailed, StoreFailed: it does not work now; trying again may help.
+            ParolaError: anything else is the recording's fault; trying again does not help.
+        """
+
+    async def forget(self, job: Job) -> None:
+        """Free what is held elsewhere for a job that is over, or that nobody wants any more.
+
+        Raises:
+            StoreFailed: something is left over there.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a webhook made of a notice."""
+
+    is_taken: bool
+    detail: str = ""
+    """Why not; a sentence."""
+
+    is_hopeless: bool = False
+    """Whether trying again is pointless."""
+
+
+class Notifier(Protocol):
+    """Tells programs elsewhere that a job is over."""
+
+    def check(self, url: str) -> None:
+        """Do nothing, if that address may be told; asks nobody.
+
+        Raises:
+            BadMessage: it may not, or nobody may be told here.
+        """
+
+    async def tell(self, job: Job) -> Answer:
+        """Tell the job's webhook once; never raises for what happens out there."""
 
 
 AlarmKind = Literal["no words", "silence", "clipping", "hum", "source quiet"]

@@ -8,13 +8,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
 
 import uvicorn
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from parola import __version__
 from parola.audio.decode import probe
@@ -41,6 +42,7 @@ from parola.server.access import Access, Policy, is_here
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
 from parola.server.first_links import FirstLink, first_links
+from parola.server.job_desk import JobDesk
 from parola.server.limits import Shares
 from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.server.uploads import Uploads
@@ -49,6 +51,7 @@ from parola.stores.dynamodb import open_dynamodb
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqs import SqsQueue
+from parola.wiring_jobs import JobSettings, open_jobs
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +66,7 @@ MAX_FRAME_BYTES = 2**20
 """The largest WebSocket frame taken: half a minute of sound. Larger ones close with 1009."""
 
 
-class Settings(BaseSettings):
+class Settings(JobSettings):
     """What can be set: as options of `parola serve` or as PAROLA_… in the environment.
 
     docs/reference/settings.md is compared with this class by a test.
@@ -293,6 +296,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         tasks.create_task(_prune(uploads))
         tasks.create_task(access.keep_fresh())
         playbacks = Playbacks(rooms, tasks)
+        jobs = await stack.enter_async_context(_job_desk(settings))
         yield Services(
             rooms=rooms,
             playbacks=playbacks,
@@ -308,6 +312,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             gate=gate,
             shipper=shipper,
             access=access,
+            jobs=jobs,
             shares=Shares(sockets_per_address=settings.max_per_address),
             trusted_proxies=tuple(map(ipaddress.ip_network, settings.trusted_proxy)),
         )
@@ -361,6 +366,18 @@ async def _shipper(
                 yield shipper
             if left := await shipper.empty(within_s):
                 logger.warning("%d finals are sent on when the server starts again", left)
+
+
+FOR_RECORDINGS = {"data", "engine", "amazon", "models", "max_rtf", "gate", "send_silence"}
+"""The settings that the process which writes a recording down is told."""
+
+
+@asynccontextmanager
+async def _job_desk(settings: Settings) -> AsyncIterator[JobDesk]:
+    for_engines = settings.model_dump(mode="json", include=FOR_RECORDINGS)
+    uploads = Uploads(settings.data / "jobs", settings.max_upload_mb * 2**20, keep_s=inf)
+    async with open_jobs(settings, settings.data, for_engines, _now_ms) as (jobs, notifier):
+        yield JobDesk(jobs, uploads, notifier, settings.max_job_h * 3600)
 
 
 def _now_ms() -> int:

@@ -111,6 +111,38 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
             show_default="none",
         ),
     ] = None,
+    jobs_at_once: Annotated[
+        int | None,
+        typer.Option(
+            help="Recordings written down in the background at the same time.", show_default="1"
+        ),
+    ] = None,
+    max_jobs: Annotated[
+        int | None,
+        typer.Option(help="Recordings that may wait to be written down.", show_default="50"),
+    ] = None,
+    max_job_h: Annotated[
+        float | None,
+        typer.Option(help="Hours that such a recording may last.", show_default="12.0"),
+    ] = None,
+    keep_jobs_h: Annotated[
+        float | None,
+        typer.Option(help="Hours that the text of such a one is kept.", show_default="168.0"),
+    ] = None,
+    webhook_secret: Annotated[
+        str | None,
+        typer.Option(
+            help="What webhooks are signed with: whsec_ and base64. Better as a variable.",
+            show_default="none",
+        ),
+    ] = None,
+    webhook_network: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Private networks that webhooks may be in; else they are on the internet.",
+            show_default="none",
+        ),
+    ] = None,
     open: Annotated[  # noqa: A002 - the option's name
         bool | None,
         typer.Option(

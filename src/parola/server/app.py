@@ -14,6 +14,7 @@ from parola.server import (
     conversations,
     entering,
     http,
+    jobs,
     metrics,
     operate,
     predecessors,
@@ -66,6 +67,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(archive.router)
     app.include_router(metrics.router)
     app.include_router(sockets.router)
+    app.include_router(jobs.router)
     app.include_router(predecessors.router)
     app.include_router(conversations.router)
     add_pages(app)

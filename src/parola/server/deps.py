@@ -13,6 +13,7 @@ from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
 from parola.server.access import Access, Visit
+from parola.server.job_desk import JobDesk
 from parola.server.limits import Shares
 from parola.server.proxies import Network
 from parola.server.uploads import Uploads
@@ -54,6 +55,9 @@ class Services:
 
     shipper: Shipper | None = None
     """What sends finals on, where a queue is set."""
+
+    jobs: JobDesk | None = None
+    """Where recordings are written down in the background."""
 
 
 def services(connection: HTTPConnection) -> Services:

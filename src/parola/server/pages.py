@@ -44,6 +44,12 @@ async def console() -> Response:
     return FileResponse(PAGES / "console.html")
 
 
+@router.get("/jobs")
+async def jobs() -> Response:
+    """Return the page that sends recordings in to be written down."""
+    return FileResponse(PAGES / "jobs.html")
+
+
 @router.get("/archive")
 async def archive() -> Response:
     """Return the page with every talk, and a search in all of them."""

@@ -84,6 +84,14 @@ RULES = (
     Rule("DELETE", "/api/rooms/{room}/playback", "speak"),
     Rule("WebSocket", "/ws/transcript/{room}", "read"),
     Rule("WebSocket", "/ws/audio/{room}", "speak"),
+    # Recordings belong to no room.
+    Rule("GET", "/jobs", "speak", "everywhere", page=True),
+    Rule("POST", "/api/jobs", "speak", "everywhere", upload=True),
+    Rule("GET", "/api/jobs", "speak", "everywhere"),
+    Rule("GET", "/api/jobs/{job}", "speak", "everywhere"),
+    Rule("DELETE", "/api/jobs/{job}", "speak", "everywhere"),
+    Rule("GET", "/api/jobs/{job}/transcript.{form}", "speak", "everywhere"),
+    Rule("WebSocket", "/ws/jobs/{job}", "speak", "everywhere"),
     # Older systems'. Uploads lie in one folder, whoever sent them: so in all rooms.
     Rule("GET", "/api/sale", "read", "somewhere"),
     Rule("POST", "/audio", "speak", "everywhere", upload=True),

@@ -182,6 +182,14 @@ class Uploads:
             raise NotFound(f'There is no uploaded file "{path.name}"; please upload it first.')
         return path
 
+    def remove(self, name: str) -> None:
+        """Remove an uploaded file, if it is there.
+
+        Raises:
+            BadMessage: no file can have that name.
+        """
+        (self._folder / safe_name(name)).unlink(missing_ok=True)
+
     def prune(self, now: float) -> int:
         """Remove what was uploaded more than `keep_s` seconds before `now`; return how many.
 

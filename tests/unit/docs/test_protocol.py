@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from parola.client.source_messages import (
 )
 from parola.domain import errors
 from parola.domain.captions import utc_iso
+from parola.domain.jobs import Job, Notice
 from parola.domain.log import Correction, Entry, Restore, StateChange, Strike
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
@@ -26,6 +28,7 @@ from parola.server import (
     conversations,
     entering,
     http,
+    jobs,
     metrics,
     operate,
     pages,
@@ -37,6 +40,7 @@ from parola.server.app import create_app
 from parola.server.deps import Services, close_code, http_status
 from parola.wire import messages
 from parola.wire.engine_options import from_json
+from parola.wire.jobs import job_fields, notice_body
 from tests.unit.docs.reference import examples, page, rows
 
 SESSION = "7f0c5a52-30a5-4e0f-a9d4-0a52b1a6f2ce"
@@ -182,6 +186,7 @@ def test_endpoints_are_described() -> None:
         archive.router,
         metrics.router,
         sockets.router,
+        jobs.router,
         predecessors.router,
         conversations.router,
     ]
@@ -195,3 +200,20 @@ def test_endpoints_are_described() -> None:
             real |= {(m, route.path) for m in route.methods or () if m != "HEAD"}
     described = [(row[0], row[1]) for row in rows(page("http.md"), "Method")]
     assert sorted(described) == sorted(real)
+
+
+def test_jobs_are_described() -> None:
+    """The page's job and notice are what the socket and a webhook are sent, field by field."""
+    queued = Job(
+        "q3zJ0hH8m0bq0Qv1cJ2b6A",
+        "monday.mp4",
+        language_tag("it-IT"),
+        AT_MS,
+        seconds=3600.5,
+        notice=Notice("https://example.com/"),
+    )
+    begun = queued.begun(AT_MS + 1000)
+    (described,) = examples(page("jobs.md"), "job")
+    assert described == job_fields(begun, 1200.0)
+    (notice,) = examples(page("jobs.md"), "notice")
+    assert notice == json.loads(notice_body(begun.done(3600.5, AT_MS + 1_200_000)))

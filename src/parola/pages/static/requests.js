@@ -76,19 +76,32 @@ export async function transcript(room, session) {
  */
 export function upload(room, file, language, { progress, signal }) {
   const query = new URLSearchParams({ name: file.name, language });
+  return sendFile(`${under(room)}/files?${query}`, file, { progress, signal });
+}
+
+/**
+ * Sends a file, and returns the text of the answer.
+ *
+ * @param {string} path
+ * @param {File} file
+ * @param {object} options
+ * @param {(share: number) => void} options.progress  Called with 0 to 1.
+ * @param {AbortSignal} [options.signal]  Ends the upload; the promise is then rejected, AbortError.
+ */
+export function sendFile(path, file, { progress, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `${under(room)}/files?${query}`);
+    request.open("POST", path);
     request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
     request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 0);
     request.onload = () => {
-      if (request.status < 300) resolve();
+      if (request.status < 300) resolve(request.responseText);
       else reject(refusal(request.status, request.responseText));
     };
     request.onerror = () =>
       reject(new Refused("The upload broke off. The server may have refused the file, or be gone."));
     request.onabort = () => reject(new DOMException("The upload was stopped.", "AbortError"));
-    signal.addEventListener("abort", () => request.abort());
+    signal?.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }
