@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from parola.beside import beside
 from parola.buses.webhooks import Webhooks, read_secret
 from parola.engines.recordings import RecordingProcess
-from parola.live.beside import beside
 from parola.live.jobs import JobLimits, Jobs
 from parola.live.notices import Notices
 from parola.ports import Notifier

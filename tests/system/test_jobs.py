@@ -236,7 +236,7 @@ async def test_the_page_sends_and_shows_recordings(shop: RunningServer, open_tab
         await job.get_by_text(".txt").click()
     saved = Path(await (await download.value).path())
     assert numbers(0, 10) in saved.read_text()
-    await job.get_by_role("button").click()
     job_id = await job.get_attribute("data-id")
+    await job.get_by_role("button").click()
     await expect(page.locator(f'.job[data-id="{job_id}"]')).to_have_count(0)
     assert (await get(shop, f"/api/jobs/{job_id}")).status_code == 404

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from parola.beside import beside
 from parola.domain.errors import EngineFailed, NotFound, ParolaError, ServerFull, StoreFailed
 from parola.domain.jobs import MAX_TRIES, Job, Written
-from parola.live.beside import beside
 from parola.ports import JobBook, Transcriber
 
 logger = logging.getLogger(__name__)

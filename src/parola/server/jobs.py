@@ -9,12 +9,12 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Request, Response, WebSocket
 from fastapi.responses import StreamingResponse
 
+from parola.beside import beside
 from parola.domain import captions
 from parola.domain.errors import NotFound, ParolaError, Stopping
 from parola.domain.jobs import Job, Notice, Written, check_length
 from parola.domain.log import Body, Entry, StateChange
 from parola.domain.vocabulary import language_tag
-from parola.live.beside import beside
 from parola.live.jobs import Jobs, JobView
 from parola.server.deps import Services, services
 from parola.server.http import refuse_large

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from parola.beside import beside
 from parola.domain.errors import BadAudio, EngineFailed, NotFound, ServerFull
 from parola.domain.jobs import MAX_TRIES, NOTICE_PAUSES_S, Job, Notice, Written
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag
-from parola.live.beside import beside
 from parola.live.jobs import JobLimits, Jobs
 from parola.live.notices import Notices
 from parola.ports import Answer
