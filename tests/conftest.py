@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests import stand_ins
+from tests import broker, stand_ins
 
 # Machines are noisy: how long an example takes says nothing of what it shows.
 settings.register_profile("parola", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,4 +53,11 @@ def ministack() -> Iterator[stand_ins.StandIn]:
 def dynalite() -> Iterator[stand_ins.StandIn]:
     """DynamoDB as dynalite plays it, for the whole session."""
     with stand_ins.dynalite() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[broker.Broker]:
+    """A real broker for the whole session; each test begins by emptying it."""
+    with broker.running_broker(tmp_path_factory.mktemp("broker")) as running:
         yield running

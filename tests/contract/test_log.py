@@ -27,7 +27,10 @@ from parola.domain.transcript import Segment, Word
 from parola.ports import Archive, Log
 from parola.stores.dynamodb import open_dynamodb
 from parola.stores.memory import MemoryLog
+from parola.stores.redis_broker import open_broker
+from parola.stores.redis_log import RedisLog
 from parola.stores.sqlite import SqliteLog, open_sqlite_log
+from tests.broker import Broker
 from tests.stand_ins import StandIn, make_table
 
 
@@ -51,13 +54,22 @@ async def _dynamodb(stand_in: StandIn, patch: pytest.MonkeyPatch) -> AsyncIterat
         yield log
 
 
-@pytest.fixture(params=["memory", "sqlite", "ministack", "dynalite"])
+@asynccontextmanager
+async def _redis(broker: Broker) -> AsyncIterator[Log]:
+    async with open_broker(broker.url) as client:
+        await client.flushall()
+        yield RedisLog(client)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis", "ministack", "dynalite"])
 async def log(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Log]:
     """Each log there is, empty; DynamoDB as two stand-ins play it."""
     if request.param in {"memory", "sqlite"}:
         opened = _memory() if request.param == "memory" else _sqlite()
+    elif request.param == "redis":
+        opened = _redis(request.getfixturevalue("redis_server"))
     else:
         opened = _dynamodb(request.getfixturevalue(request.param), monkeypatch)
     async with opened as log:

@@ -147,6 +147,14 @@ class StoreFailed(ParolaError):  # noqa: N818 - said of the store, as in the pro
     code = "store_failed"
 
 
+class Fenced(StoreFailed):
+    """Another node has taken over some rooms: what was to be written into them never will be."""
+
+    def __init__(self, message: str, rooms: frozenset[str]) -> None:
+        super().__init__(message)
+        self.rooms = rooms
+
+
 class DiskFull(ParolaError):  # noqa: N818 - said of the disk, as in the protocol
     """No room on the disk for an upload; nothing of it was kept."""
 
@@ -157,3 +165,7 @@ class Stopping(ParolaError):  # noqa: N818 - said of the server, as in the proto
     """The server is about to stop and takes nothing new."""
 
     code = "stopping"
+
+
+class RoomElsewhere(Stopping):
+    """Another node speaks the room, or this one cannot know; the message names it."""

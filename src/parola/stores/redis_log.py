@@ -1,0 +1,257 @@
+"""Keeps logs on a broker that several nodes share: a Redis stream for each room.
+
+What is promised: once `append` has returned, the entries are in the broker's append-only file,
+synced where `appendfsync always` is set. An entry's number is its place in the stream, so a number
+is given once. A node whose lease on the room another one has taken is refused, however late it is
+(the fence; see `parola.stores.redis_leases`).
+
+An append of several rooms is not all or nothing: each room's part is.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from parola.domain.errors import Fenced, StoreFailed
+from parola.domain.log import (
+    BEGIN_AND_END,
+    Entry,
+    RoomSummary,
+    SessionPast,
+    StateChange,
+    is_switch,
+    switch_in,
+)
+from parola.domain.transcript import Segment
+from parola.stores.bodies import encode, entry_of, kind_of
+from parola.stores.redis_broker import broker_errors, room_key
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+ROOMS = "parola:rooms"
+
+Rows = Any
+"""What the client gives for a part of a stream, whatever its annotations say: pairs of an id and a
+dict of fields, all bytes."""
+
+PAGE = 500
+"""Changes of a room that are looked at together, the newest first."""
+
+APPEND = """
+local fence = redis.call('GET', KEYS[1]) or '0'
+if fence ~= ARGV[1] then return {'fenced', fence} end
+
+local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+local last = newest and tonumber(string.match(newest[1], '^%d+')) or 0
+local planned, said, order = {}, {}, {}
+for at = 2, #ARGV, 6 do
+    local number, spoken = ARGV[at], ARGV[at + 3] .. ' ' .. ARGV[at + 4]
+    local there = redis.call('XRANGE', KEYS[2], number .. '-0', number .. '-0')[1]
+    local before = there and {there[2][2], there[2][4], there[2][6]} or planned[number]
+    if before then
+        if before[1] ~= ARGV[at + 1] or before[2] ~= ARGV[at + 2] or before[3] ~= ARGV[at + 5] then
+            return {'taken', number}
+        end
+    elseif ARGV[at + 4] == '' or not said[spoken]
+            and redis.call('HEXISTS', KEYS[3], spoken) == 0 then
+        if tonumber(number) <= last then return {'taken', number} end
+        last = tonumber(number)
+        planned[number] = {ARGV[at + 1], ARGV[at + 2], ARGV[at + 5]}
+        said[spoken] = ARGV[at + 4] ~= ''
+        order[#order + 1] = at
+    end
+end
+
+for _, at in ipairs(order) do
+    local id, kind = ARGV[at] .. '-0', ARGV[at + 2]
+    local fields = {'at', ARGV[at + 1], 'kind', kind, 'body', ARGV[at + 5]}
+    redis.call('XADD', KEYS[2], id, unpack(fields))
+    if kind == 'segment' then
+        local session, frame = ARGV[at + 3], ARGV[at + 4]
+        redis.call('HSET', KEYS[3], session .. ' ' .. frame, ARGV[at])
+        local newest_of = redis.call('HGET', KEYS[4], session)
+        if not newest_of or tonumber(string.match(newest_of, '^%d+')) < tonumber(frame) then
+            redis.call('HSET', KEYS[4], session, frame .. ' ' .. ARGV[at])
+        end
+    elseif kind == 'state' then
+        redis.call('XADD', KEYS[5], id, unpack(fields))
+    elseif kind ~= 'withheld' then
+        redis.call('XADD', KEYS[6], id, unpack(fields))
+    end
+end
+return {'kept', tostring(#order)}
+"""
+"""Checks everything, then keeps everything: the broker lets nobody in between."""
+
+PARTS = ("fence", "log", "said", "ends", "changes", "edits")
+"""A room's keys, as the script counts them: who may append, every entry, which segments there are,
+each session's newest one, and the two kinds of entries that are looked for among all others."""
+
+
+class RedisLog:
+    """A log in streams, one a room."""
+
+    def __init__(self, client: "Redis", fence: Callable[[str], int] = lambda _: 0) -> None:
+        """Append under the number that `fence` gives for a room: the lease's, 0 without one."""
+        self._client = client
+        self._fence = fence
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """One script a room, all in one round. What other rooms have is kept where one fails.
+
+        Raises:
+            Fenced: another node holds some of the rooms; nothing of those was kept.
+            StoreFailed: something is not kept now; trying again is safe.
+        """
+        rooms = [(room, list(own)) for room, own in groupby(_by_room(entries), key=_room)]
+        if not rooms:
+            return
+        calls = [(room, _arguments(self._fence(room), own)) for room, own in rooms]
+        with broker_errors():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.sadd(ROOMS, *(room for room, _ in rooms))
+                for room, arguments in calls:
+                    keys = [room_key(room, part) for part in PARTS]
+                    pipe.eval(APPEND, len(keys), *keys, *arguments)
+                answers: list[Any] = (await pipe.execute(raise_on_error=False))[1:]
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+        told = {room: answer for (room, _), answer in zip(calls, answers, strict=True)}
+        for room, (word, number) in told.items():
+            if word == b"taken":
+                raise StoreFailed(
+                    f"Entry {int(number)} of room {room!r} is there with other content; "
+                    "see that only one server writes into the room."
+                )
+        if fenced := frozenset(room for room, (word, _) in told.items() if word == b"fenced"):
+            names = ", ".join(sorted(fenced))
+            raise Fenced(f"Another server has taken over {names}; this one is too late.", fenced)
+
+    async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """One look into the stream."""
+        if limit <= 0:
+            return []
+        with broker_errors():
+            rows = await self._client.xrange(
+                room_key(room, "log"), min=f"{after + 1}-0", count=limit
+            )
+        return _entries(room, rows)
+
+    async def newer(self, cursors: Mapping[str, int], wait_s: float) -> dict[str, list[Entry]]:
+        """Return what is newer than each room's number, as soon as there is any, or {}.
+
+        Args:
+            cursors: for each room the number that is known.
+            wait_s: how long the broker may wait for something; less than a call's limit.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+        keys = {room_key(room, "log").encode(): room for room in cursors}
+        wanted = {room_key(room, "log"): f"{after}-0" for room, after in cursors.items()}
+        with broker_errors():
+            found: Any = await self._client.xread(
+                wanted,  # type: ignore[arg-type] # its dict does not take a dict of str
+                count=PAGE,
+                block=int(wait_s * 1000),
+            )
+        return {keys[key]: _entries(keys[key], rows) for key, rows in found or ()}
+
+    async def edits(self, room: str) -> list[Entry]:
+        """The edits have a stream of their own."""
+        with broker_errors():
+            rows = await self._client.xrange(room_key(room, "edits"))
+        return _entries(room, rows)
+
+    async def last_number(self, room: str) -> int:
+        """Look at the stream's end."""
+        with broker_errors():
+            rows: Rows = await self._client.xrevrange(room_key(room, "log"), count=1)
+        return _number(rows[0][0]) if rows else 0
+
+    async def past(self, room: str, session: str) -> SessionPast:
+        """Read the session's newest segment, and all changes of the room: a few a talk."""
+        segments, end_frame, is_open = 0, 0, False
+        with broker_errors():
+            newest = await self._client.hget(room_key(room, "ends"), session)
+            changes = await self._client.xrange(room_key(room, "changes"))
+        if newest:
+            number = int(newest.split()[1])
+            for entry in await self.read(room, number - 1, 1):
+                if isinstance(entry.body, Segment):
+                    segments, end_frame = entry.body.number, entry.body.end_frame
+        own = [entry for entry in _entries(room, changes) if entry.body.session == session]
+        for entry in own:
+            body = entry.body
+            if isinstance(body, StateChange) and body.change in BEGIN_AND_END:
+                is_open = body.change == "session_started"
+        switches = tuple(switch for entry in own if (switch := switch_in(entry)))
+        return SessionPast(segments, end_frame, is_open, switches)
+
+    async def newest_switch(self, room: str) -> Entry | None:
+        """Walk the room's changes, the newest first."""
+        until = "+"
+        while True:
+            with broker_errors():
+                rows = await self._client.xrevrange(
+                    room_key(room, "changes"), max=until, count=PAGE
+                )
+            found = _entries(room, rows)
+            for entry in found:
+                if is_switch(entry):
+                    return entry
+            if len(found) < PAGE:
+                return None
+            until = f"({found[-1].number}-0"
+
+    async def rooms(self) -> list[RoomSummary]:
+        """Ask for each room's length, beginning and end in one round."""
+        with broker_errors():
+            members: Any = await self._client.smembers(ROOMS)
+            names = sorted(name.decode() for name in members)
+            async with self._client.pipeline(transaction=False) as pipe:
+                for name in names:
+                    key = room_key(name, "log")
+                    pipe.xlen(key)
+                    pipe.xrange(key, count=1)
+                    pipe.xrevrange(key, count=1)
+                answers = await pipe.execute()
+        found = zip(names, answers[::3], answers[1::3], answers[2::3], strict=True)
+        return [
+            RoomSummary(name, length, int(first[0][1][b"at"]), int(last[0][1][b"at"]))
+            for name, length, first, last in found
+            if length
+        ]
+
+
+def _room(entry: Entry) -> str:
+    return entry.room
+
+
+def _by_room(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries with each room's together; a room's stay in order."""
+    return sorted(entries, key=_room)
+
+
+def _arguments(fence: int, entries: Sequence[Entry]) -> list[str | bytes]:
+    arguments: list[str | bytes] = [str(fence)]
+    for entry in entries:
+        body = entry.body
+        frame = str(body.first_frame) if isinstance(body, Segment) else ""
+        session = body.session.encode("utf-8", "surrogatepass")
+        arguments += [str(entry.number), str(entry.at_ms), kind_of(body), session, frame]
+        arguments.append(encode(body))
+    return arguments
+
+
+def _number(key: bytes) -> int:
+    return int(key.partition(b"-")[0])
+
+
+def _entries(room: str, rows: Rows) -> list[Entry]:
+    return [
+        entry_of(room, _number(key), int(row[b"at"]), row[b"kind"].decode(), row[b"body"].decode())
+        for key, row in rows or ()
+    ]
