@@ -19,8 +19,10 @@ ParolaError
 ├── NoEngine                no_engine: no recogniser here knows the language
 ├── EngineFailed            engine_failed: a recogniser broke; a new stream may work
 ├── StoreFailed             store_failed: a log cannot be written or read now
+│   └── Fenced              fenced: another node has taken over the room
 ├── DiskFull                disk_full: no room for an upload
 └── Stopping                stopping: the server is about to stop; come back soon
+    └── RoomElsewhere       room_elsewhere: another node speaks the room, or may; come back soon
 
 The code words are part of the protocol (docs/reference/errors.md); messages may change.
 """
@@ -150,7 +152,9 @@ class StoreFailed(ParolaError):  # noqa: N818 - said of the store, as in the pro
 class Fenced(StoreFailed):
     """Another node has taken over some rooms: what was to be written into them never will be."""
 
-    def __init__(self, message: str, rooms: frozenset[str]) -> None:
+    code = "fenced"
+
+    def __init__(self, message: str, rooms: frozenset[str] = frozenset()) -> None:
         super().__init__(message)
         self.rooms = rooms
 
@@ -169,3 +173,5 @@ class Stopping(ParolaError):  # noqa: N818 - said of the server, as in the proto
 
 class RoomElsewhere(Stopping):
     """Another node speaks the room, or this one cannot know; the message names it."""
+
+    code = "room_elsewhere"
