@@ -58,7 +58,8 @@ def _run(test: str, seed: int, source: Path, folder: Path, said: Path, answers: 
         # With CI pytest draws every difference in full, which can take longer than the test may.
         os.environ.pop(name, None)
     sys.path.insert(0, str(source))
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--hypothesis-seed={seed}"]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:anyio"]
+    options += [f"--hypothesis-seed={seed}"]
     # Plugins that are here already cannot be rewritten, which takes only words from their errors.
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     answers.send(int(pytest.main([*options, test])))
