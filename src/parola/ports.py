@@ -42,6 +42,9 @@ class StreamRequest:
     rate_hz: int = RATE_HZ
     """The source's own rate. The audio comes at 16 kHz whatever it is."""
 
+    channels: int = 1
+    """The source's own, 1 or 2. The audio is their mean; see `HearsChannels`."""
+
 
 class EngineStream(Protocol):
     """One run of a recogniser over one session's audio.
@@ -98,6 +101,14 @@ class TakesOptions(Protocol):
         Raises:
             BadMessage: an option or its value is not known, or they contradict each other.
         """
+
+
+@runtime_checkable
+class HearsChannels(Protocol):
+    """An engine that can tell who speaks by the channel; all others hear the mean of two."""
+
+    def hears_channels(self, request: StreamRequest) -> bool:
+        """Return whether a stream with the request is to get the channels, in `AudioChunk.both`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from itertools import cycle
 import pytest
 
 from parola.audio.gate import Gate, GateSettings
+from parola.audio.pcm import interleaved
 from parola.beside import beside
 from parola.domain.errors import NoEngine
 from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag
-from parola.engines.amazon import AmazonEngine
+from parola.engines.amazon import AmazonEngine, Recognition
 from parola.engines.scripted import BLOCK_FRAMES, marked_audio
 from parola.live.session import Session, SessionPlan
 from parola.ports import RoomState
@@ -99,6 +100,54 @@ def talk(blocks: int) -> tuple[list[int], bytes]:
     said = set(spoken)
     pcm = b"".join(marked_audio([n]) if n in said else bytes(3200) for n in range(blocks))
     return spoken, pcm
+
+
+def two_voices(blocks: int) -> tuple[set[int], bytes]:
+    """Return the words of two channels that cut in on each other, and their sound, interleaved.
+
+    A word is twice its block, and one more on the second channel.
+    """
+    spoken: set[int] = set()
+    channels = []
+    for channel, begins in enumerate((0, 45)):
+        sound = b""
+        for n in range(blocks):
+            speaks = begins <= n % 100 < begins + 50
+            word = 2 * n + channel
+            sound += marked_audio([word]) if speaks else bytes(3200)
+            spoken |= {word} if speaks else set()
+        channels.append(sound)
+    return spoken, interleaved(*channels)
+
+
+async def test_two_channels_lose_no_word_and_repeat_none_while_all_goes_wrong() -> None:
+    """Each voice's words come once, in order, in its channel's name; times hold for most."""
+    chance = random.Random(2)  # noqa: S311 - not a secret
+    faults = [Fault(what, chance.randint(3, 70)) for what in FAULTS[:8]]
+    spoken, pcm = two_voices(1000)
+    screen = Screen()
+    async with running(Service(faults)) as service:
+        recognition = Recognition(enable_channel_identification=True)
+        engine = AmazonEngine(settings_for(service, recognition=recognition), sleep=no_sleep)
+        plan = SessionPlan("s", language_tag("en-US"), channels=2)
+        session = Session(plan, engine, Gate(MarkDetector(), GateSettings()), screen, no_sleep)
+        async with asyncio.timeout(100), beside(session.run()):
+            for start in range(0, len(pcm), 6400):
+                await session.feed(pcm[start : start + 6400])
+            session.end()
+            await session.finished()
+        assert not service.faults
+    for channel in (0, 1):
+        said = [s for s in screen.finals if (s.speaker or "").startswith(f"ch_{channel}")]
+        words = [int(word.text) for segment in said for word in segment.words]
+        assert words == sorted(word for word in spoken if word % 2 == channel)
+    late = [
+        abs(word.start_frame - int(word.text) // 2 * BLOCK_FRAMES)
+        for segment in screen.finals
+        for word in segment.words
+    ]
+    # Where two spoke at once, the later line is placed behind the earlier one.
+    assert sum(one > 320 for one in late) < len(late) / 4
 
 
 @pytest.mark.parametrize("close_after_silence_s", [None, 1.0])

@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from parola.audio.pcm import interleaved
+from parola.cli.transcribing import Recogniser, transcribe_file
+from parola.domain.audio import RATE_HZ
 from parola.domain.errors import NoEngine
-from parola.engines.amazon import AmazonEngine, AmazonSettings
-from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine
+from parola.domain.transcript import Segment
+from parola.domain.vocabulary import language_tag
+from parola.engines.amazon import AmazonEngine, AmazonSettings, Recognition
+from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
 from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
 from parola.transcribe_api.faults import Fault, FaultKind, Scenario
 from parola.transcribe_api.serving import open_transcribe_api
+from tests.audio_files import wav
 from tests.system.test_amazon import Screen, no_sleep, play, talk
 from tests.unit.engines.amazon_service import KEYS, REGION
 
@@ -59,6 +65,43 @@ async def test_over_tls_the_authority_has_to_be_trusted(
         monkeypatch.setenv("AWS_CA_BUNDLE", str(ca))
         await play(AmazonEngine(settings), pcm, screen)
     assert [int(word.text) for final in screen.finals for word in final.words] == spoken
+
+
+async def test_our_endpoint_hears_our_two_channels(tmp_path: Path) -> None:
+    """A stereo recording goes through decoder, session, engine and endpoint as two voices."""
+    engines = [ScriptedEngine(Script(words_per_final=5))]
+    setup = Setup(engines, lambda: None, time.monotonic, keys={KEYS.access_key: KEYS})
+    pause = bytes(3200 * 20)
+    both = interleaved(
+        marked_audio(range(20)) + pause,
+        pause + marked_audio(range(20, 40)),
+    )
+    recording = tmp_path / "call.wav"
+    recording.write_bytes(wav(both, RATE_HZ, channels=2))
+    finals: list[Segment] = []
+    async with asyncio.timeout(60), open_transcribe_api(setup) as url:
+        recognition = Recognition(enable_channel_identification=True, channel_names=("Ada", "Bob"))
+        engine = AmazonEngine(
+            AmazonSettings(
+                region=REGION, endpoint_url=url, catch_up_speed=10_000, recognition=recognition
+            ),
+            sleep=no_sleep,
+        )
+        recogniser = Recogniser(engine, language_tag("en-US"), gated=False)
+        await transcribe_file(
+            recording,
+            recogniser,
+            lambda segment: finals.append(segment) if segment.is_final else None,
+            lambda _: None,
+        )
+    # The scripted engine says a verse where there is no mark: silence is not silence to it.
+    said = {
+        name: [
+            int(w.text) for s in finals if s.speaker == name for w in s.words if w.text.isdecimal()
+        ]
+        for name in ("Ada", "Bob")
+    }
+    assert said == {"Ada": list(range(20)), "Bob": list(range(20, 40))}
 
 
 async def test_fifty_faults_of_our_endpoint_lose_no_word_and_repeat_none() -> None:

@@ -11,6 +11,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from parola.audio.pcm import interleaved
 from parola.engines.scripted import marked_audio
 from parola.wire.transcribe import ServiceUnavailable
 from tests.servers import RunningServer, serving
@@ -83,11 +84,30 @@ async def test_wishes_and_costs_reach_whom_they_concern(place: Place) -> None:
     assert 'parola_room_cost_dollars_total{room="hall"} 0.006' in numbers_told
 
 
+async def test_two_people_on_two_channels_are_told_apart(place: Place) -> None:
+    """Every line names who said it, live and in the room's transcript; Amazon gets one stream."""
+    silence = bytes(3200 * 10)
+    both = interleaved(
+        marked_audio(range(5)) + silence + silence, silence + silence + marked_audio(range(5, 10))
+    )[: 25 * 6400]
+    asked = {"enable_channel_identification": True, "channel_names": ["Ada", "Bob"]}
+    said = await speak_safely(place.server, "hall", both, channels=2, engine_options=asked)
+    # Counted in frames, of which each has two samples.
+    assert said[-1] == {"type": "ack", "position": len(both) // 4}
+    assert await kept(place.server, "hall") == numbers(0, 10)
+    async with httpx.AsyncClient(base_url=place.server.url) as http:
+        talk = (await http.get("/api/rooms/hall/transcript.json")).raise_for_status().json()
+    lines = talk["sessions"][0]["segments"]
+    assert [line["speaker"][:3] for line in lines] == ["Ada", "Bob"]
+    assert [call.asked.number_of_channels for call in place.service.calls] == [2]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"vocabulary": "x"}, "did you mean vocabulary_name"),
         ({"session_resume_window_min": 900}, "less than or equal to 300"),
+        ({"channel_names": "Ada"}, "channel_names are two"),
     ],
 )
 async def test_wishes_that_cannot_be_had_are_refused_before_any_sound(

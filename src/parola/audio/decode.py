@@ -23,7 +23,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
 
-from parola.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Resampler
+from parola.audio.pcm import MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Apart, Resampler, to_mono
 from parola.domain.audio import FRAME_BYTES, AudioChunk
 from parola.domain.errors import BadAudio, NotFound
 
@@ -76,8 +76,10 @@ class Decoder:
     only the sound in it; a file that breaks off gives what is there.
     """
 
-    def __init__(self, source: Path | BinaryIO | Address) -> None:
+    def __init__(self, source: Path | BinaryIO | Address, *, apart: bool = False) -> None:
         """Open a file by its path, or read from a binary file object, which stays open.
+
+        With `apart`, its chunks have the two channels of stereo sound in `AudioChunk.both`, too.
 
         Raises:
             NotFound: there is no such file, or nothing at the address.
@@ -86,6 +88,7 @@ class Decoder:
         """
         self.damaged_packets = 0
         """Packets, so far, that could not be read or decoded."""
+        self._channels = 2 if apart else 1
         with ExitStack() as opened:
             if isinstance(source, Address):
                 container = _container_at(source)
@@ -118,23 +121,28 @@ class Decoder:
             BadAudio: there is no sound in the file that can be decoded, or its sample rate or
                 channels become absurd on the way.
         """
-        size = chunk_frames * FRAME_BYTES
+        size = chunk_frames * FRAME_BYTES * self._channels
         first_frame = 0
         waiting = bytearray()
         for pcm in self._pcm():
             waiting += pcm
             whole = len(waiting) - len(waiting) % size
             for at in range(0, whole, size):
-                yield AudioChunk(first_frame, bytes(waiting[at : at + size]))
+                yield self._chunk(first_frame, bytes(waiting[at : at + size]))
                 first_frame += chunk_frames
             del waiting[:whole]
         if waiting:
-            yield AudioChunk(first_frame, bytes(waiting))
+            yield self._chunk(first_frame, bytes(waiting))
         elif first_frame == 0:
             raise BadAudio(
                 "The file holds no sound that can be decoded: it is empty or damaged."
                 " Please record or export it again."
             )
+
+    def _chunk(self, first_frame: int, pcm: bytes) -> AudioChunk:
+        if self._channels == 1:
+            return AudioChunk(first_frame, pcm)
+        return AudioChunk(first_frame, to_mono(pcm, 2), both=pcm)
 
     def close(self) -> None:
         """Close the file, unless it was handed in open."""
@@ -147,8 +155,8 @@ class Decoder:
         self.close()
 
     def _pcm(self) -> Iterator[bytes]:
-        """Yield 16 kHz mono samples, as many at a time as a packet holds."""
-        converter = _Converter()
+        """Yield 16 kHz samples, as many at a time as a packet holds."""
+        converter = _Converter(self._channels)
         for packet in self._packets():
             for frame in self._decoded(packet):
                 _check_claims(frame.sample_rate, frame.layout.nb_channels)
@@ -209,12 +217,13 @@ def probe(path: Path) -> AudioFacts:
 
 
 class _Converter:
-    """Turns decoded frames into 16 kHz mono, even where a file changes its rate midway."""
+    """Turns decoded frames into 16 kHz, one channel or two, though a file may change its rate."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
         self._kind: tuple[str, str, int] | None = None
         self._mixer = AudioResampler()
-        self._resampler: Resampler | None = None
+        self._resampler: Resampler | Apart | None = None
 
     def convert(self, frame: AudioFrame) -> bytes:
         """Return what is ready after this frame.
@@ -228,23 +237,24 @@ class _Converter:
             before = self.flush()
             self._kind = kind
             # FFmpeg knows how loud each of 5.1 channels is to be; the rate is our own filter's.
-            self._mixer = AudioResampler(format="s16", layout="mono", rate=frame.sample_rate)
-            self._resampler = Resampler(frame.sample_rate)
-        return before + self._resampler.feed(_samples(self._mixer.resample(frame)))
+            layout = "mono" if self._channels == 1 else "stereo"
+            self._mixer = AudioResampler(format="s16", layout=layout, rate=frame.sample_rate)
+            kind_of = Resampler if self._channels == 1 else Apart
+            self._resampler = kind_of(frame.sample_rate)
+        return before + self._resampler.feed(self._samples(self._mixer.resample(frame)))
 
     def flush(self) -> bytes:
         """Return what the filters held back."""
         if self._resampler is None:
             return b""
-        rest = _samples(self._mixer.resample(None))
+        rest = self._samples(self._mixer.resample(None))
         return self._resampler.feed(rest) + self._resampler.flush()
 
-
-def _samples(frames: list[AudioFrame]) -> bytes:
-    # A plane is padded behind its samples. Flushing what was mono already gives a None (PyAV 18.1).
-    return b"".join(
-        bytes(frame.planes[0])[: frame.samples * FRAME_BYTES] for frame in frames if frame
-    )
+    def _samples(self, frames: list[AudioFrame]) -> bytes:
+        # A plane is padded behind its samples. Flushing what needed no mixing gives a None
+        # (PyAV 18.1).
+        size = FRAME_BYTES * self._channels
+        return b"".join(bytes(frame.planes[0])[: frame.samples * size] for frame in frames if frame)
 
 
 def _open(path: Path) -> BinaryIO:

@@ -75,6 +75,40 @@ class Resampler:
         return _to_pcm(tail)
 
 
+class Apart:
+    """Turns a stream of 16-bit samples of two channels into 16 kHz, the channels kept apart.
+
+    As `Resampler` does with each of them; both have the same length, always.
+    """
+
+    def __init__(self, rate_hz_in: int) -> None:
+        """Start a stream.
+
+        Raises:
+            BadAudio: the rate is not from 8,000 to 192,000 Hz.
+        """
+        self._resamplers = (Resampler(rate_hz_in), Resampler(rate_hz_in))
+        self._rest = b""
+
+    def feed(self, pcm: bytes) -> bytes:
+        """Return what is ready after these bytes, interleaved; they may be cut anywhere."""
+        whole, self._rest = _whole_frames(self._rest + pcm, 2)
+        one, two = self._resamplers
+        return interleaved(one.feed(one_channel(whole, 2, 0)), two.feed(one_channel(whole, 2, 1)))
+
+    def flush(self) -> bytes:
+        """Return what the filters held back, and start anew."""
+        self._rest = b""
+        one, two = self._resamplers
+        return interleaved(one.flush(), two.flush())
+
+
+def interleaved(one: bytes, two: bytes) -> bytes:
+    """Return two channels of whole 16-bit frames, of the same length, as one stream."""
+    both = np.stack((np.frombuffer(one, "<i2"), np.frombuffer(two, "<i2")), axis=1)
+    return both.tobytes()
+
+
 def to_mono(pcm: bytes, channels: int) -> bytes:
     """Return the mean of the channels, 16-bit as before, rounded to the nearest whole number.
 
@@ -94,8 +128,8 @@ def to_mono(pcm: bytes, channels: int) -> bytes:
     return mono.tobytes()
 
 
-def telephone(pcm: bytes, first_frame: int) -> bytes:
-    """Return the 8 kHz samples that 16 kHz mono sound was made of: its even frames.
+def telephone(pcm: bytes, first_frame: int, channels: int = 1) -> bytes:
+    """Return the 8 kHz samples that 16 kHz sound was made of: its even frames.
 
     No filter is needed, since such sound has nothing above 4 kHz, and so it may be cut anywhere.
     What comes back differs from what went in by the resampler's edge at 4 kHz: 43 dB below noise
@@ -104,8 +138,10 @@ def telephone(pcm: bytes, first_frame: int) -> bytes:
     Args:
         pcm: whole 16-bit frames.
         first_frame: the first one's number, counted from the first that was made.
+        channels: interleaved in each frame.
     """
-    samples: npt.NDArray[np.int16] = np.frombuffer(pcm, "<i2")[first_frame % 2 :: 2]
+    frames = np.frombuffer(pcm, "<i2").reshape(-1, channels)
+    samples: npt.NDArray[np.int16] = frames[first_frame % 2 :: 2]
     return samples.tobytes()
 
 

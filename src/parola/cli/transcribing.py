@@ -28,7 +28,7 @@ from parola.domain.log import Body, Entry, StateChange, Withheld
 from parola.domain.terms import Terms
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
-from parola.live.options import check_options
+from parola.live.options import check_options, of_recording
 from parola.live.player import Player
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, RoomState
@@ -69,7 +69,7 @@ def open_recogniser(settings: Settings, asked: Asked | None = None) -> Iterator[
     with open_engines(settings) as opened:
         for engine, _ in opened:
             if engine.knows(language):
-                check_options(engine, SessionPlan("", language, options=asked.options))
+                check_options(engine, SessionPlan("", language, options=asked.options, channels=2))
                 yield Recogniser(engine, language, settings.gate and engine.gated, asked)
                 return
         names = ", ".join(engine.name for engine, _ in opened)
@@ -96,16 +96,19 @@ class Told:
 
 
 def new_session(
-    recogniser: Recogniser, on_segment: Callable[[Segment], None], rate_hz: int = RATE_HZ
+    recogniser: Recogniser,
+    on_segment: Callable[[Segment], None],
+    rate_hz: int = RATE_HZ,
+    channels: int = 1,
 ) -> Session:
-    """Return a session that tells its segments to a function; the rate is the source's own."""
+    """Return a session that tells a recording's segments to a function."""
     plan = SessionPlan(
         str(uuid4()),
         recogniser.language,
         terms=recogniser.asked.terms,
         options=recogniser.asked.options,
-        rate_hz=rate_hz,
     )
+    plan = of_recording(recogniser.engine, plan, rate_hz, channels)
     gate = Gate(SileroDetector()) if recogniser.gated else None
     return Session(plan, recogniser.engine, gate, Told(on_segment))
 
@@ -137,7 +140,8 @@ async def transcribe_file(
         on_segment(segment)
         progress()
 
-    session = new_session(recogniser, heard, probe(path).rate_hz)
+    facts = probe(path)
+    session = new_session(recogniser, heard, facts.rate_hz, facts.channels)
     async with beside(session.run()):
         await player.play(session, progress)
         session.end()

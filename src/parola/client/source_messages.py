@@ -53,6 +53,8 @@ def start_message(start: Start) -> str:
         "rate": start.rate_hz,
         "position": start.position,
     }
+    if start.channels != 1:
+        fields["channels"] = start.channels
     if start.engine_options:
         fields["engine_options"] = dict(start.engine_options)
     return json.dumps(fields)

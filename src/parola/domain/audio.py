@@ -35,12 +35,19 @@ class AudioChunk:
     voiced: bool = True
     """Whether the gate let it through. What the gate withholds is digital silence."""
 
+    both: bytes = b""
+    """The same frames with the source's two channels apart, interleaved; `pcm` is their mean. Empty
+    where the engine does not hear channels apart."""
+
     def __post_init__(self) -> None:
         """Refuse half frames.
 
         Raises:
-            ValueError: the number of bytes is odd, or the position is negative.
+            ValueError: the number of bytes is odd, the position is negative, or two channels are
+                not twice as much as their mean.
         """
+        if self.both and len(self.both) != 2 * len(self.pcm):
+            raise ValueError(f"{len(self.both)} bytes are not two channels of {len(self.pcm)}")
         if len(self.pcm) % FRAME_BYTES:
             raise ValueError(f"{len(self.pcm)} bytes are not a whole number of 16-bit frames")
         if self.first_frame < 0:
@@ -60,6 +67,16 @@ class AudioChunk:
         """Return the parts before and from `frame`; either may be empty."""
         at = min(max(frame - self.first_frame, 0), self.frames)
         return (
-            AudioChunk(self.first_frame, self.pcm[: at * FRAME_BYTES], self.voiced),
-            AudioChunk(self.first_frame + at, self.pcm[at * FRAME_BYTES :], self.voiced),
+            AudioChunk(
+                self.first_frame,
+                self.pcm[: at * FRAME_BYTES],
+                self.voiced,
+                self.both[: at * 2 * FRAME_BYTES],
+            ),
+            AudioChunk(
+                self.first_frame + at,
+                self.pcm[at * FRAME_BYTES :],
+                self.voiced,
+                self.both[at * 2 * FRAME_BYTES :],
+            ),
         )

@@ -49,6 +49,10 @@ class Hypothesis:
     language: str | None = None
     """Only where the engine identified it; None means the language that was asked for."""
 
+    channel: str = ""
+    """Which of the source's channels, where the engine tells them apart. Utterances of one channel
+    never overlap; those of two may."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -100,7 +104,8 @@ class SegmentAssembler:
 
     - finals are numbered 1, 2, 3 … in the order they come, and never overlap in time;
     - a partial carries the number that the next final will have;
-    - what a new stream repeats of audio already final is cut away, so nothing comes twice.
+    - what a new stream repeats of audio already final is cut away, so nothing comes twice;
+    - where two channels speak at once, the later line is placed behind the earlier one, whole.
     """
 
     def __init__(
@@ -118,7 +123,9 @@ class SegmentAssembler:
         self.engine = engine
         self._next = segments + 1
         self._shown = ""
-        self._final_until = final_until
+        self._final_until = self._heard_until = final_until
+        self._channels: dict[str, int] = {}
+        """How far each channel's finals reach in its own time, beyond `_heard_until`."""
 
     @property
     def final_until(self) -> int:
@@ -136,7 +143,11 @@ class SegmentAssembler:
             segment = self._segment(fresh, text)
             self._next += 1
             self._shown = ""
-            self._final_until = max(self._final_until, fresh.end_frame)
+            self._final_until = max(self._final_until, segment.end_frame)
+            if fresh.channel:
+                self._channels[fresh.channel] = fresh.end_frame
+            else:
+                self._heard_until = self._final_until
             return segment
         if text == self._shown or (not text and not self._shown):
             return None
@@ -146,6 +157,8 @@ class SegmentAssembler:
     def _without_the_past(self, hypothesis: Hypothesis) -> Hypothesis:
         """Return the hypothesis without words whose sound is mostly under an earlier final."""
         done = self._final_until
+        if hypothesis.channel:
+            done = max(self._channels.get(hypothesis.channel, 0), self._heard_until)
         if hypothesis.first_frame >= done:
             return hypothesis
         if not hypothesis.words:
@@ -159,6 +172,8 @@ class SegmentAssembler:
         return _from(hypothesis, " ".join(w.text for w in kept), kept, done)
 
     def _segment(self, hypothesis: Hypothesis, text: str) -> Segment:
+        if hypothesis.channel:
+            hypothesis = _with_sound(_moved_behind(hypothesis, self._final_until))
         return Segment(
             session=self._session,
             number=self._next,
@@ -181,6 +196,17 @@ def _with_sound(hypothesis: Hypothesis) -> Hypothesis:
     last = max((word.end_frame for word in hypothesis.words), default=0)
     end = max(hypothesis.end_frame, last, hypothesis.first_frame + 1)
     return hypothesis if end == hypothesis.end_frame else replace(hypothesis, end_frame=end)
+
+
+def _moved_behind(hypothesis: Hypothesis, frame: int) -> Hypothesis:
+    """Return the hypothesis with all its words, none of them before a frame."""
+    words = tuple(
+        replace(
+            word, start_frame=max(word.start_frame, frame), end_frame=max(word.end_frame, frame)
+        )
+        for word in hypothesis.words
+    )
+    return _from(hypothesis, hypothesis.text, words, frame)
 
 
 def _from(hypothesis: Hypothesis, text: str, words: tuple[Word, ...], frame: int) -> Hypothesis:

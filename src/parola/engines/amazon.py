@@ -6,15 +6,22 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from parola.domain.errors import NoEngine
+from parola.domain.errors import BadMessage, NoEngine
 from parola.domain.vocabulary import Language
 from parola.engines.amazon_access import Access
+from parola.engines.amazon_channels import Turns
 from parola.engines.amazon_dial import dial
 from parola.engines.amazon_errors import Busy, of_service
 from parola.engines.amazon_leg import Leg, LegTools
 from parola.engines.amazon_meter import Meter
 from parola.engines.amazon_options import checked, with_texts
-from parola.engines.amazon_settings import AmazonSettings, Recognition, language_code, parameters
+from parola.engines.amazon_settings import (
+    CHANNELS,
+    AmazonSettings,
+    Recognition,
+    language_code,
+    parameters,
+)
 from parola.engines.amazon_starts import Starts
 from parola.engines.amazon_stream import AmazonStream
 from parola.ports import Bill, StreamRequest
@@ -71,6 +78,19 @@ class AmazonEngine:
 
     def check_options(self, request: StreamRequest) -> None:
         checked(self._recognition(request), request.language, "engine_options")
+        asks = request.options.get("enable_channel_identification", "").lower() == "true"
+        if asks and request.channels == 1:
+            raise BadMessage(
+                "engine_options: EnableChannelIdentification is for a source of two channels, and "
+                "this one has one; leave it out, or send two."
+            )
+
+    def hears_channels(self, request: StreamRequest) -> bool:
+        return self._identifies_channels(request, self._recognition(request))
+
+    @staticmethod
+    def _identifies_channels(request: StreamRequest, recognition: Recognition) -> bool:
+        return request.channels == CHANNELS and recognition.enable_channel_identification
 
     def _recognition(self, request: StreamRequest) -> Recognition:
         """Return what counts for a session: its own options, its room's, and what is common.
@@ -109,6 +129,7 @@ class AmazonEngine:
             lambda first_frame: self._open_leg(request, recognition, first_frame),
             self._clock,
             self._sleep,
+            CHANNELS if self._identifies_channels(request, recognition) else 1,
         )
         with self._starts.place():
             try:
@@ -123,14 +144,23 @@ class AmazonEngine:
         try:
             # A session id of its own: the service ends the older of two with the same one.
             session_id = str(uuid.uuid4())
-            asked = parameters(recognition, request.language, session_id, request.rate_hz)
-            return await self._dial_leg(request, asked, first_frame)
+            asked = parameters(
+                recognition, request.language, session_id, request.rate_hz, request.channels
+            )
+            turns = (
+                Turns(recognition.channel_names) if asked.enable_channel_identification else None
+            )
+            return await self._dial_leg(request, asked, first_frame, turns)
         except TranscribeError as error:
             self._note(error)
             raise of_service(error) from error
 
     async def _dial_leg(
-        self, request: StreamRequest, asked: StreamParameters, first_frame: int
+        self,
+        request: StreamRequest,
+        asked: StreamParameters,
+        first_frame: int,
+        turns: Turns | None,
     ) -> Leg:
         url, trusted = await self._access.address(asked)
         await self._starts.wait()
@@ -142,6 +172,7 @@ class AmazonEngine:
             on_result=self._starts.succeeded,
             doubt=lambda first, end: self._has_doubted(request.session, first, end),
             rate_hz=asked.sample_rate_hz,
+            turns=turns,
         )
         leg = Leg(socket, first_frame, self._meter.begin(request.room), tools)
         try:

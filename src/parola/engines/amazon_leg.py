@@ -12,6 +12,7 @@ from parola.audio.pcm import telephone
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.errors import EngineFailed, ParolaError
 from parola.domain.transcript import Hypothesis, Settled
+from parola.engines.amazon_channels import Turns
 from parola.engines.amazon_errors import LinkLost, of_service
 from parola.engines.amazon_meter import Account
 from parola.engines.amazon_progress import Progress
@@ -52,6 +53,9 @@ class LegTools:
 
     rate_hz: int = RATE_HZ
     """At which the service gets the audio: 8 or 16 kHz."""
+
+    turns: Turns | None = None
+    """With channel identification: brings the channels into one row."""
 
 
 class Leg:
@@ -106,9 +110,10 @@ class Leg:
             await self._raise_reason()
 
     def _sent_samples(self, piece: AudioChunk) -> bytes:
+        pcm, channels = (piece.both, 2) if self._tools.turns else (piece.pcm, 1)
         if self._tools.rate_hz == RATE_HZ:
-            return piece.pcm
-        return telephone(piece.pcm, piece.first_frame)
+            return pcm
+        return telephone(pcm, piece.first_frame, channels)
 
     async def end(self) -> None:
         """Say that no more audio comes: the last finals follow.
@@ -153,7 +158,7 @@ class Leg:
             while (events := await self._hear()) is not None:
                 for event in events:
                     yield event
-                settled = self.progress.settled()
+                settled = self._settled_frame()
                 if settled > self._settled:
                     self._settled = settled
                     yield Settled(settled)
@@ -162,7 +167,14 @@ class Leg:
             raise
         finally:
             self._over.set()
+        for event in self._tools.turns.rest() if self._tools.turns else ():
+            yield event
         yield Settled(self.progress.sent_frame)
+
+    def _settled_frame(self) -> int:
+        settled = self.progress.settled()
+        waiting = self._tools.turns.waiting_frame if self._tools.turns else None
+        return settled if waiting is None else min(settled, waiting)
 
     async def _hear(self) -> list[EngineEvent] | None:
         """Return what the next frame, or a while without one, tells; None at the end."""
@@ -206,14 +218,19 @@ class Leg:
         except (eventstream.EventStreamError, BadTranscript) as error:
             raise EngineFailed(f"Amazon Transcribe cannot be understood: {error}") from error
         self._tools.on_result()
-        return [self._guess(result) for result in results]
+        turns = self._tools.turns
+        if turns is None:
+            return [self._guess(result) for result in results]
+        told = [turns.add(result.channel_id or "ch_0", self._guess(result)) for result in results]
+        return [event for events in told for event in events]
 
     def _guess(self, result: Result) -> Hypothesis:
         guess = to_hypothesis(result, self._offset)
         # An utterance keeps its first frame, whatever later results say.
         first = self._first_frames.setdefault(result.result_id, guess.first_frame)
         guess = replace(guess, first_frame=first, end_frame=max(guess.end_frame, first))
-        self.progress.heard(result.result_id, guess, self._tools.clock())
+        channel = result.channel_id or ""
+        self.progress.heard(result.result_id, guess, self._tools.clock(), channel)
         if self.progress.open_utterances > MAX_OPEN:
             raise EngineFailed(f"Amazon Transcribe began {MAX_OPEN} utterances and ended none.")
         if guess.is_final:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from parola.domain.errors import BadMessage
 from parola.domain.vocabulary import Language
-from parola.engines.amazon_settings import Recognition, parameters
+from parola.engines.amazon_settings import CHANNELS, Recognition, parameters
 from parola.wire.transcribe import BadRequest, StreamParameters
 
 SOME_ID = "00000000-0000-0000-0000-000000000000"
@@ -47,8 +47,10 @@ def checked(recognition: Recognition, language: Language, where: str) -> StreamP
     Raises:
         BadMessage: values contradict each other; in the words of the service.
     """
+    if len(recognition.channel_names) not in {0, CHANNELS}:
+        raise BadMessage(f"{where}: channel_names are two, one for each channel, or none.")
     try:
-        return parameters(recognition, language, SOME_ID)
+        return parameters(recognition, language, SOME_ID, channels=CHANNELS)
     except BadRequest as error:
         raise BadMessage(f"{where}: {error.message.rstrip('.')}.") from error
 

@@ -18,6 +18,8 @@ class Cutter:
         """Take the frames of a piece."""
         self._frames = frames
         self._held = bytearray()
+        self._both = bytearray()
+        """The held frames' two channels, where the audio has them."""
         self._first = 0
         self._voiced = False
 
@@ -30,6 +32,7 @@ class Cutter:
             missing = self._frames - len(self._held) // FRAME_BYTES
             part, rest = rest.cut(rest.first_frame + missing)
             self._held += part.pcm
+            self._both += part.both
             self._voiced = self._voiced or part.voiced
             if len(self._held) == self._frames * FRAME_BYTES:
                 yield from self.flush()
@@ -37,13 +40,14 @@ class Cutter:
     def flush(self) -> Iterator[AudioChunk]:
         """Yield what is kept, if anything is."""
         if self._held:
-            piece = AudioChunk(self._first, bytes(self._held), self._voiced)
-            self._held.clear()
+            piece = AudioChunk(self._first, bytes(self._held), self._voiced, bytes(self._both))
+            self.drop()
             yield piece
 
     def drop(self) -> None:
         """Forget what is kept: the next chunk does not follow on it."""
         self._held.clear()
+        self._both.clear()
 
 
 class Pacer:

@@ -38,8 +38,8 @@ class Progress:
         self._marks: deque[tuple[float, int]] = deque()
         self._voiced: deque[tuple[float, int, int]] = deque()
         """Voice that no result has reached: when it was sent, its first frame, its end."""
-        self._open: dict[str, int] = {}
-        """Utterances without a final: their first frames."""
+        self._open: dict[tuple[str, str], int] = {}
+        """Utterances without a final, by channel and id: their first frames."""
         self._alive_at = self._sent_at = self._open_news_at = now
 
     @property
@@ -80,8 +80,9 @@ class Progress:
         """Note a sign of life: whatever the service said before that time has arrived."""
         self._alive_at = max(self._alive_at, at)
 
-    def heard(self, utterance: str, guess: Hypothesis, now: float) -> None:
-        """Note a result; the service answers in the order of the audio."""
+    def heard(self, utterance: str, guess: Hypothesis, now: float, channel: str = "") -> None:
+        """Note a result; the service answers in the order of each channel's audio."""
+        key = channel, utterance
         self._covered = max(self._covered, guess.end_frame)
         while self._voiced and self._voiced[0][2] <= self._covered:
             self._voiced.popleft()
@@ -90,13 +91,17 @@ class Progress:
             self._voiced[0] = (at, self._covered, end)
         if guess.is_final:
             # A final may carry another id than its partials: its time tells which it ends.
-            self._open.pop(utterance, None)
-            self._open = {id_: f for id_, f in self._open.items() if f >= guess.end_frame}
+            self._open.pop(key, None)
+            self._open = {
+                other: first
+                for other, first in self._open.items()
+                if first >= guess.end_frame or other[0] != channel
+            }
         elif guess.text:
-            self._open.setdefault(utterance, guess.first_frame)
+            self._open.setdefault(key, guess.first_frame)
             self._open_news_at = now
         else:
-            self._open.pop(utterance, None)
+            self._open.pop(key, None)
 
     def settled(self) -> int:
         """Return the frame before which all audio may be forgotten; it never goes back."""

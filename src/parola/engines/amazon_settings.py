@@ -18,6 +18,9 @@ from parola.wire.transcribe import (
 TELEPHONE_HZ = 8_000
 """The service has models of its own for it. Source: Amazon Transcribe guide, "Sample rates"."""
 
+CHANNELS = 2
+"""The only number of channels that the service tells apart."""
+
 _USUAL = {
     "ar": "ar-SA",
     "de": "de-DE",
@@ -51,6 +54,12 @@ class Recognition:
     vocabulary_filter_names: tuple[str, ...] = ()
     vocabulary_filter_method: FilterMethod | None = None
     show_speaker_label: bool = False
+    enable_channel_identification: bool = False
+    """Only where the source has two channels; the mean of two is heard without it."""
+
+    channel_names: tuple[str, ...] = ()
+    """Not the service's: who speaks on "ch_0" and "ch_1"."""
+
     enable_partial_results_stabilization: bool = True
     partial_results_stability: Stability | None = "high"
     content_identification_type: Literal["PII"] | None = None
@@ -176,14 +185,23 @@ def sent_rate_hz(source_hz: int) -> int:
 
 
 def parameters(
-    recognition: Recognition, language: Language, session_id: str, source_hz: int = RATE_HZ
+    recognition: Recognition,
+    language: Language,
+    session_id: str,
+    source_hz: int = RATE_HZ,
+    channels: int = 1,
 ) -> StreamParameters:
-    """Return what a stream of one channel asks.
+    """Return what a stream asks, whose source has so many channels.
 
     Raises:
         BadRequest: values contradict each other; in the words of the service.
     """
     fields = asdict(recognition)
+    del fields["channel_names"]
+    if recognition.enable_channel_identification and channels == CHANNELS:
+        fields["number_of_channels"] = CHANNELS
+    else:
+        fields["enable_channel_identification"] = False
     if not recognition.enable_partial_results_stabilization:
         fields["partial_results_stability"] = None
     code = language_code(language)

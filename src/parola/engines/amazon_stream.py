@@ -42,8 +42,13 @@ class AmazonStream:
         open_leg: OpenLeg,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        channels: int = 1,
     ) -> None:
-        """Take the session's frame it begins with; the first leg is opened by `begin`."""
+        """Take the session's frame it begins with; the first leg is opened by `begin`.
+
+        With two channels every chunk has them in `both`.
+        """
+        self._channels = channels
         self._first_frame = self._next_frame = self._taken = first_frame
         self._settings = settings
         self._open_leg = open_leg
@@ -71,7 +76,7 @@ class AmazonStream:
         while self._taken < chunk.first_frame and self._leg:
             # The service counts time by what it is sent: a leg hears what the session left out.
             frames = min(chunk.first_frame - self._taken, RATE_HZ)
-            await self._cut(AudioChunk(self._taken, bytes(frames * FRAME_BYTES), voiced=False))
+            await self._cut(self._silence(self._taken, frames))
         if self._taken < chunk.first_frame:
             # Settled, and the next leg begins with the chunk.
             self._cutter.drop()
@@ -162,9 +167,12 @@ class AmazonStream:
         first = piece.first_frame - max(pre_roll, 0)
         leg = await self._add_leg(first)
         if first < piece.first_frame:
-            silence = bytes((piece.first_frame - first) * FRAME_BYTES)
-            await leg.send(AudioChunk(first, silence, voiced=False))
+            await leg.send(self._silence(first, piece.first_frame - first))
         return leg
+
+    def _silence(self, first_frame: int, frames: int) -> AudioChunk:
+        both = bytes(2 * frames * FRAME_BYTES) if self._channels == 2 else b""
+        return AudioChunk(first_frame, bytes(frames * FRAME_BYTES), voiced=False, both=both)
 
     async def _rotate(self, old: Leg, piece: AudioChunk) -> Leg:
         """Return the next leg, and end the old one; the old one when no other can be had."""

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from parola.audio.pcm import Resampler
+from parola.audio.pcm import Apart, Resampler
 from parola.domain.audio import FRAME_BYTES, RATE_HZ
 from parola.domain.errors import RoomBusy
 from parola.live.session import Session, refuse_half_frames
@@ -27,7 +27,8 @@ class Intake:
         self.is_ended = False
         """Whether the source has said that this was all."""
         self._position = position
-        self._resampler = Resampler(rate_hz)
+        self._frame_bytes = FRAME_BYTES * session.plan.channels
+        self._resampler = Apart(rate_hz) if session.plan.channels == 2 else Resampler(rate_hz)
         self._holder: Hold | None = None
         self._changed = asyncio.Event()
         self._last_line: Saved | None = None
@@ -51,7 +52,7 @@ class Intake:
 
     def accept(self, pcm: bytes) -> None:
         """Take sound at once: counted, resampled and fed in one step."""
-        self.received += len(pcm) // FRAME_BYTES
+        self.received += len(pcm) // self._frame_bytes
         self.session.accept(self._resampler.feed(pcm))
 
     def end(self) -> None:
@@ -127,14 +128,14 @@ class Hold:
         return self.intake.session
 
     async def feed(self, pcm: bytes) -> None:
-        """Take the next sound: s16le, one channel, at the source's rate.
+        """Take the next sound: s16le, at the source's rate and with its channels.
 
         Raises:
-            BadAudio: an odd number of bytes.
+            BadAudio: it is not whole frames.
             RoomBusy: another connection carries this talk now.
             EngineFailed, NoEngine, Stopping: see `Session.feed`.
         """
-        refuse_half_frames(pcm)
+        refuse_half_frames(pcm, self.session.plan.channels)
         await self.session.room_for_more()
         self._refuse_if_lost()
         self.intake.accept(pcm)

@@ -1,8 +1,11 @@
 """Sees that a session's engine can do what the source asks of it, before any of its audio."""
 
+from dataclasses import replace
+
 from parola.domain.errors import BadMessage
+from parola.live.channels import hears_channels
 from parola.live.session import SessionPlan
-from parola.ports import Engine, StreamRequest, TakesOptions
+from parola.ports import Engine, TakesOptions
 
 
 def check_options(engine: Engine, plan: SessionPlan) -> None:
@@ -19,7 +22,14 @@ def check_options(engine: Engine, plan: SessionPlan) -> None:
             f"The engine {engine.name} has no options, and not {named}; leave engine_options out, "
             "or have the server started with the engine they are for."
         )
-    request = StreamRequest(
-        plan.language, plan.session, plan.first_frame, plan.room, plan.terms, plan.options
-    )
-    engine.check_options(request)
+    engine.check_options(plan.request())
+
+
+def of_recording(engine: Engine, plan: SessionPlan, rate_hz: int, channels: int) -> SessionPlan:
+    """Return the plan of a recording, now that its sound is known.
+
+    Its two channels are worth decoding for an engine that hears them; any other gets their mean.
+    """
+    plan = replace(plan, rate_hz=rate_hz)
+    apart = replace(plan, channels=2)
+    return apart if channels == 2 and hears_channels(engine, apart.request()) else plan

@@ -46,11 +46,12 @@ class Player:
             EngineFailed: the session's engine broke for good.
         """
         began = self._monotonic()
-        with Decoder(self._path) as decoder:
+        apart = session.plan.channels == 2
+        with Decoder(self._path, apart=apart) as decoder:
             async for batch in batches(decoder.chunks()):
                 for chunk in batch:
                     if self._real_time:
                         await self._sleep_until(began + to_seconds(chunk.end_frame))
-                    await session.feed(chunk.pcm)
+                    await session.feed(chunk.both if apart else chunk.pcm)
                     self.position_frame = chunk.end_frame
                     heard()

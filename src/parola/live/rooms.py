@@ -468,7 +468,7 @@ class Rooms:
         self._refuse_if_stopping()
         intake = room.intake
         if intake and intake.session.plan.session == plan.session:
-            if _goes_on(intake, plan.rate_hz, position):
+            if _goes_on(intake, plan, position):
                 return intake
             intake.session.end()
             await intake.over()
@@ -756,9 +756,11 @@ def _planned(plan: SessionPlan, settings: RoomSettings, event: RoomSettings) -> 
     )
 
 
-def _goes_on(intake: Intake, rate_hz: int, position: int) -> bool:
+def _goes_on(intake: Intake, plan: SessionPlan, position: int) -> bool:
     """Return whether a source that comes back can go on in the session it had."""
     session = intake.session
-    if session.failure or rate_hz != intake.rate_hz or position > intake.received:
+    if session.failure or position > intake.received:
+        return False
+    if (plan.rate_hz, plan.channels) != (intake.rate_hz, session.plan.channels):
         return False
     return intake.is_ended or not session.is_ending

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from parola.audio.gate import Gate
-from parola.audio.pcm import level_dbfs
+from parola.audio.pcm import level_dbfs, to_mono
 from parola.beside import beside
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError, Stopping
@@ -22,6 +22,7 @@ from parola.live.alarms import Alarms
 from parola.live.backlog import Backlog
 from parola.live.belief import believable
 from parola.live.calibration import threshold_for
+from parola.live.channels import Channels, hears_channels
 from parola.live.evidence import Evidence, Weighed
 from parola.live.off_record import OffRecord
 from parola.live.retries import Retries
@@ -76,8 +77,24 @@ class SessionPlan:
     rate_hz: int = RATE_HZ
     """The source's own rate, before its audio was brought to 16 kHz."""
 
+    channels: int = 1
+    """The source's own, 1 or 2. Of two, engines hear the mean, unless they tell channels apart."""
+
     speaker: str | None = None
     """Who speaks, where the source says so and the engine does not tell speakers apart."""
+
+    def request(self) -> StreamRequest:
+        """Return what an engine is asked for, from the plan's first frame on."""
+        return StreamRequest(
+            self.language,
+            self.session,
+            self.first_frame,
+            self.room,
+            self.terms,
+            self.options,
+            self.rate_hz,
+            self.channels,
+        )
 
 
 class Session:
@@ -121,11 +138,13 @@ class Session:
         self._events = 0
         self._wording = Wording(plan.replacements, plan.blocked)
         self._backlog = Backlog(plan.first_frame)
+        self._channels = Channels(plan.first_frame) if plan.channels == 2 else None
         self._fed = plan.first_frame
         self._newest = b""
         self._sent = self._voiced_until = plan.first_frame
         self._stream_frame = plan.first_frame
         self._end_sent = False
+        self._sends_channels = False
         self._ending = False
         self._failure: ParolaError | None = None
         self._retries = Retries()
@@ -172,7 +191,7 @@ class Session:
         return self._showing.durable_frame
 
     async def feed(self, pcm: bytes) -> None:
-        """Take the next audio: s16le, one channel, 16 kHz. Waits while two minutes are waiting.
+        """Take the next audio: s16le, the plan's channels, 16 kHz. Waits while two minutes wait.
 
         Raises:
             BadAudio: an odd number of bytes; nothing of them is taken.
@@ -180,7 +199,7 @@ class Session:
             NoEngine: no engine knows the language.
             Stopping: the session takes no more audio.
         """
-        refuse_half_frames(pcm)
+        refuse_half_frames(pcm, self.plan.channels)
         await self.room_for_more()
         self.accept(pcm)
 
@@ -200,6 +219,9 @@ class Session:
 
     def accept(self, pcm: bytes) -> None:
         """Take audio at once, of whole frames, for which there was room."""
+        if self._channels:
+            self._channels.add(pcm)
+            pcm = to_mono(pcm, 2)
         chunk = AudioChunk(self._fed, pcm)
         self._fed, self._newest = chunk.end_frame, pcm
         self.alarms.hear(chunk)
@@ -356,15 +378,8 @@ class Session:
     async def _one_stream(self) -> None:
         plan = self.plan
         self._turn_aside(self._backlog.rewind_frame)
-        request = StreamRequest(
-            plan.language,
-            plan.session,
-            self._backlog.rewind_frame,
-            plan.room,
-            plan.terms,
-            plan.options,
-            plan.rate_hz,
-        )
+        request = replace(plan.request(), first_frame=self._backlog.rewind_frame)
+        self._sends_channels = hears_channels(self._engine, request)
         opened = asyncio.Event()
         async with (
             beside(self._tell_if_slow(opened)),
@@ -418,6 +433,8 @@ class Session:
                 self._sent = chunk.end_frame
                 if self._is_left_out(chunk):
                     self._settle(chunk.end_frame)
+                elif self._channels and self._sends_channels:
+                    await stream.send(self._channels.beside(chunk))
                 else:
                     await stream.send(chunk)
                 await self._note_progress(chunk)
@@ -496,6 +513,8 @@ class Session:
             return
         self._showing.settle(frame)
         self._backlog.settle(frame)
+        if self._channels:
+            self._channels.settle(frame)
         self._space.set()
 
     async def _note_progress(self, chunk: AudioChunk) -> None:
@@ -511,7 +530,7 @@ class Session:
         await self._sink.tell(state)
 
 
-def refuse_half_frames(pcm: bytes) -> None:
+def refuse_half_frames(pcm: bytes, channels: int = 1) -> None:
     """Do nothing, if the bytes are whole frames.
 
     Raises:
@@ -520,6 +539,10 @@ def refuse_half_frames(pcm: bytes) -> None:
     if len(pcm) % FRAME_BYTES:
         raise BadAudio(
             f"{len(pcm)} bytes are not whole 16-bit samples; send an even number of bytes."
+        )
+    if len(pcm) % (FRAME_BYTES * channels):
+        raise BadAudio(
+            f"{len(pcm)} bytes are not whole frames of two channels; send a multiple of 4 bytes."
         )
 
 

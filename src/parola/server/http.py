@@ -18,7 +18,7 @@ from parola.domain.errors import NotFound, TooLarge
 from parola.domain.log import Entry, RoomSummary, Withheld
 from parola.domain.vocabulary import RoomName, language_tag, room_name
 from parola.live.feed import View
-from parola.live.options import check_options
+from parola.live.options import check_options, of_recording
 from parola.live.playback import Recording
 from parola.live.rooms import Room, lag_s
 from parola.live.session import SessionPlan
@@ -234,7 +234,8 @@ async def play_file(
     # Before the upload: who cannot be served need not send two gigabytes first.
     engine = running.rooms.engine_for(tag)
     plan = SessionPlan(str(uuid4()), tag, room=room_checked, options=from_query(engine_option))
-    check_options(engine, plan)
+    # Whether it has channels is not known yet: what it may have is checked.
+    check_options(engine, replace(plan, channels=2))
     running.playbacks.refuse_if_busy(room_checked)
     refuse_large(request, running.max_upload_bytes)
     async with running.uploads.receive(name) as receiver:
@@ -243,7 +244,7 @@ async def play_file(
     path = running.uploads.open(receiver.name)
     seconds = receiver.facts.duration_s if receiver.facts else None
     if receiver.facts:
-        plan = replace(plan, rate_hz=receiver.facts.rate_hz)
+        plan = of_recording(engine, plan, receiver.facts.rate_hz, receiver.facts.channels)
     recording = Recording(path, receiver.name, seconds)
     await running.playbacks.start(room_checked, recording, plan, real_time=pace == "realtime")
     return {"room": room_checked, "name": receiver.name, "seconds": recording.seconds}

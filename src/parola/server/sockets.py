@@ -134,7 +134,13 @@ async def _take_numbered(
     if isinstance(start, messages.End):
         raise BadMessage('A source says {"type":"start",…} before {"type":"end"}.')
     options = start.engine_options
-    plan = SessionPlan(start.session, start.language, options=options, rate_hz=start.rate_hz)
+    plan = SessionPlan(
+        start.session,
+        start.language,
+        options=options,
+        rate_hz=start.rate_hz,
+        channels=start.channels,
+    )
     async with rooms.enter(name) as room, rooms.attend(name, plan, start.position) as hold:
         await _say(socket, messages.ready_message(start.session, hold.intake.received))
         try:

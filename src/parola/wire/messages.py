@@ -162,6 +162,9 @@ class Start:
     position: int = 0
     """In frames of the source's own rate."""
 
+    channels: int = 1
+    """1, or 2 that are interleaved."""
+
     engine_options: Mapping[str, str] = field(default_factory=dict)
     """What it asks of its engine, by the engine's own names."""
 
@@ -206,6 +209,7 @@ def _start(fields: dict[str, Any]) -> Start:
         language_tag(language),
         _whole_number(fields, "rate", RATE_HZ, RATES_HZ),
         _whole_number(fields, "position", 0, range(2**53)),
+        _whole_number(fields, "channels", 1, range(1, 3)),
         from_json(fields.get("engine_options", {})),
     )
 

@@ -96,6 +96,20 @@ def test_16_khz_mono_comes_out_bit_for_bit() -> None:
     assert pcm_of(wav(pcm)) == pcm
 
 
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+def test_channels_may_stay_apart(rate_hz: int) -> None:
+    """Beside their mean, which alone has the chunk's length."""
+    left = np.frombuffer(tone(0.5, peak=16_000), "<i2")
+    stereo = np.stack([left, np.zeros_like(left)], axis=1).tobytes()
+    with Decoder(io.BytesIO(wav(stereo, rate_hz, channels=2)), apart=True) as decoder:
+        chunks = list(decoder.chunks())
+    both = np.frombuffer(b"".join(chunk.both for chunk in chunks), "<i2").reshape(-1, 2)
+    mean = np.frombuffer(b"".join(chunk.pcm for chunk in chunks), "<i2")
+    assert np.abs(both[:, 0]).max() == pytest.approx(16_000, rel=0.01)
+    assert np.abs(both[:, 1]).max() <= 1
+    assert np.abs(mean - both.mean(axis=1)).max() <= 0.5
+
+
 def test_channels_are_mixed() -> None:
     """A voice on the left channel only is heard."""
     left = np.frombuffer(tone(0.5, peak=16_000), "<i2")

@@ -12,8 +12,11 @@ from parola.audio.pcm import (
     MAX_CHANNELS,
     MAX_RATE_HZ,
     MIN_RATE_HZ,
+    Apart,
     Resampler,
+    interleaved,
     level_dbfs,
+    one_channel,
     telephone,
     to_mono,
 )
@@ -54,6 +57,23 @@ def test_cutting_the_input_differently_changes_nothing(
     """Whatever the packets' edges, odd bytes included, the same samples come out."""
     pcm = noise(frames, channels, seed)
     assert resample(pcm, rate_hz, channels, tuple(cuts)) == resample(pcm, rate_hz, channels)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rates, st.integers(0, 9_000), st.lists(st.integers(1, 4_001), min_size=1, max_size=5))
+def test_channels_that_stay_apart_do_not_mix(rate_hz: int, frames: int, cuts: list[int]) -> None:
+    """Each comes out as if it were alone, frame beside frame, however the stream is cut."""
+    one, two = noise(frames, 1, 1), noise(frames, 1, 2)
+    both = interleaved(one, two)
+    apart, made, at = Apart(rate_hz), b"", 0
+    for size in itertools.cycle(cuts):
+        if at >= len(both):
+            break
+        made += apart.feed(both[at : at + size])
+        at += size
+    made += apart.flush()
+    assert one_channel(made, 2, 0) == resample(one, rate_hz, 1)
+    assert one_channel(made, 2, 1) == resample(two, rate_hz, 1)
 
 
 @settings(max_examples=60, deadline=None)

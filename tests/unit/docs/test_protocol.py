@@ -120,7 +120,7 @@ def test_options_are_asked_for_as_the_page_says() -> None:
     (example,) = examples(page("protocol.md"), "options")
     options = from_json(example["engine_options"])
     assert options["pii_entity_types"] == "NAME,EMAIL"
-    asking = replace(START, engine_options=options)
+    asking = replace(START, engine_options=options, channels=2)
     assert messages.read_source_message(start_message(asking)) == asking
     AmazonEngine().check_options(StreamRequest(language_tag("it-IT"), SESSION, options=options))
 

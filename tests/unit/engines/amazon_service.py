@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
+from parola.audio.pcm import one_channel
 from parola.domain.audio import FRAME_BYTES, to_seconds
 from parola.engines.amazon_settings import AmazonSettings
 from parola.engines.scripted import BLOCK_FRAMES, marked_audio
@@ -76,10 +77,16 @@ class Call:
     ended: bool = False
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def channels(self) -> int:
+        """How many are interleaved in what comes."""
+        return self.asked.number_of_channels or 1
+
     def note(self, audio: bytes) -> None:
         """Remember what came."""
-        self.frames += len(audio) // FRAME_BYTES
-        self.sizes.append(len(audio) // FRAME_BYTES)
+        frames = len(audio) // (FRAME_BYTES * self.channels)
+        self.frames += frames
+        self.sizes.append(frames)
         if self.asked.sample_rate_hz == 8_000:
             self.telephone += audio
 
@@ -146,7 +153,7 @@ class Service:
     async def _listen(self, connection: ServerConnection, call: Call, fault: Fault | None) -> None:
         if fault and fault.what == "mute":
             _answer_no_pings(connection)
-        ear = Ear()
+        ears = [Ear(f"ch_{n}" if call.channels > 1 else None) for n in range(call.channels)]
         is_deaf = False
         while True:
             due = fault is not None and call.frames >= fault.after * BLOCK_FRAMES
@@ -159,15 +166,19 @@ class Service:
             if not message.payload:
                 call.ended = True
                 if not (fault and fault.what == "speechless_end"):
-                    for result in ear.end():
+                    for result in [one for ear in ears for one in ear.end()]:
                         await self._say(connection, result)
                 if fault and fault.what == "rude_end":
                     connection.transport.abort()
                 return
             call.note(message.payload)
-            for result in ear.hear(message.payload):
-                if not is_deaf:
-                    await self._say(connection, result)
+            results = [
+                result
+                for number, ear in enumerate(ears)
+                for result in ear.hear(one_channel(message.payload, len(ears), number))
+            ]
+            for result in [] if is_deaf else results:
+                await self._say(connection, result)
 
     async def _say(self, connection: ServerConnection, result: Result) -> None:
         payload = write_transcript_event([self.rewrite(result)])
@@ -204,7 +215,8 @@ def _answer_no_pings(connection: ServerConnection) -> None:
 class Ear:
     """Finds marks in a stream of audio."""
 
-    def __init__(self) -> None:
+    def __init__(self, channel_id: str | None = None) -> None:
+        self._channel_id = channel_id
         self._audio = b""
         self._at = 0
         """The frame that the kept audio starts with."""
@@ -251,11 +263,12 @@ class Ear:
             for number, first in self._words
         )
         result = Result(
-            f"result-{self._count}",
+            f"result-{self._channel_id}-{self._count}",
             items[0].start_s,
             items[-1].end_s,
             is_partial,
             (Alternative(" ".join(item.content for item in items), items),),
+            self._channel_id,
         )
         if not is_partial:
             self._words.clear()

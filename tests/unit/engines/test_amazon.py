@@ -17,7 +17,7 @@ from parola.engines.amazon_errors import Busy, LinkLost
 from parola.engines.scripted import BLOCK_FRAMES, marked_audio
 from parola.ports import EngineEvent, EngineStream, StreamRequest
 from parola.wire import transcribe
-from parola.wire.transcribe import TranscribeError
+from parola.wire.transcribe import StreamParameters, TranscribeError
 from tests.unit.engines.amazon_service import KEYS, Fault, Service, running, settings_for
 
 ENGLISH = language_tag("en-US")
@@ -81,6 +81,7 @@ async def hear(
     room: str = "",
     options: Mapping[str, str] | None = None,
     rate_hz: int = 16_000,
+    channels: int = 1,
 ) -> list[EngineEvent]:
     """Return all that one stream says."""
 
@@ -91,7 +92,9 @@ async def hear(
             await stream.end()
 
     async with asyncio.timeout(30):
-        request = StreamRequest(ENGLISH, "s", first, room, options=options or {}, rate_hz=rate_hz)
+        request = StreamRequest(
+            ENGLISH, "s", first, room, options=options or {}, rate_hz=rate_hz, channels=channels
+        )
         async with engine.open(request) as stream, beside(send(stream)):
             return [event async for event in stream]
 
@@ -134,7 +137,7 @@ async def test_the_service_is_asked_for_what_was_set(service: Service) -> None:
     assert one.session_id != two.session_id
     assert one.language_code == "en-US"
     assert one.sample_rate_hz == 16_000
-    for name in Recognition.__dataclass_fields__:
+    for name in Recognition.__dataclass_fields__.keys() & StreamParameters.__dataclass_fields__:
         assert getattr(one, name) == getattr(recognition, name), name
 
 

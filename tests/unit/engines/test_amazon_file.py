@@ -82,8 +82,8 @@ def test_every_parameter_of_the_service_can_be_set() -> None:
     """What cannot follows from the talk: its language, its sound, and an id for each stream."""
     ours = set(Recognition.__dataclass_fields__)
     follows = {"language_code", "session_id", "media_encoding", "sample_rate_hz"}
-    channels = {"enable_channel_identification", "number_of_channels"}
-    assert set(StreamParameters.__dataclass_fields__) == ours | follows | channels
+    follows |= {"number_of_channels"}
+    assert set(StreamParameters.__dataclass_fields__) == (ours | follows) - {"channel_names"}
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,7 @@ def test_every_parameter_of_the_service_can_be_set() -> None:
         ("[recognition]\nshow_speaker_label = 1", "true or false"),
         ("[recognition]\npartial_results_stability = 'best'", "one of 'high'"),
         ("[recognition]\nlanguage_options = 'it-IT'", "list of texts"),
+        ("[recognition]\nchannel_names = ['Ada']", "channel_names are two"),
         ("[recognition]\nidentify_language = true", "at least two LanguageOptions"),
         ("[recognition]\nvocabulary_name = 'with space'", "vocabularyName"),
         ("[[", "not a TOML file"),

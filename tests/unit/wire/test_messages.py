@@ -26,7 +26,9 @@ FIELDS: dict[str, object] = {"type": "start", "session": ID, "language": "it-IT"
 start_like = st.builds(
     lambda odd: FIELDS | odd,
     st.dictionaries(
-        st.sampled_from(["type", "session", "language", "rate", "position", "engine_options"]),
+        st.sampled_from(
+            ["type", "session", "language", "rate", "position", "channels", "engine_options"]
+        ),
         st.sampled_from(["end", "it-IT", "xx-yy-zz"])
         | st.integers(-9, 9)
         | st.integers(0, 2**60)
@@ -48,6 +50,7 @@ def test_any_text_is_a_message_or_a_documented_error(text: str) -> None:
     if isinstance(message, messages.Start):
         assert message.rate_hz in messages.RATES_HZ
         assert 0 <= message.position < 2**53
+        assert message.channels in {1, 2}
         assert all(type(one) is str for pair in message.engine_options.items() for one in pair)
         assert message.language
 
