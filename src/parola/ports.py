@@ -11,6 +11,7 @@ from parola.domain.access import AuditEntry, Token
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.jobs import Job, Written
 from parola.domain.log import Entry, RoomSummary, SessionPast
+from parola.domain.mood import LineMood
 from parola.domain.room_settings import RoomSettings
 from parola.domain.search import Phrase
 from parola.domain.talks import Talk
@@ -256,6 +257,67 @@ class Queue(Protocol):
 
         Raises:
             StoreFailed: whether any was taken is not known; sending all again is safe.
+        """
+
+
+class Analyst(Protocol):
+    """Reads how lines sound. None of them writes any text."""
+
+    @property
+    def name(self) -> str:
+        """The word for it in settings and in the API."""
+
+    def knows(self, language: str) -> bool:
+        """Return whether it can read lines in the language, a BCP 47 tag."""
+
+    async def scores(self, language: str, texts: Sequence[str]) -> list[float | None]:
+        """Return each text's sentiment, from -1 to 1, in order; at most 25 texts at once.
+
+        None where it cannot say of this one, and never will.
+
+        Raises:
+            AnalystFailed: it cannot say now; trying again may help.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A final of which nobody has said yet how it sounds, as it reads now."""
+
+    ticket: int
+    """The mood book's own, never given twice."""
+
+    room: str
+    number: int
+    segment: Segment | None
+    """As people have corrected it; None: it was struck."""
+
+
+class MoodBook(Protocol):
+    """How lines sound, beside the log and in its transactions; survives a crash."""
+
+    async def news(self) -> None:
+        """Wait until something may have come since the last call."""
+
+    async def unread(self, limit: int) -> list[Unread]:
+        """Return the finals and edited lines that are still to be read, the newest first.
+
+        Raises:
+            StoreFailed: it cannot be read now.
+        """
+
+    async def settle(self, lines: Sequence[Unread], moods: Sequence[LineMood]) -> None:
+        """Keep the moods, drop what was known of the other lines, and forget their tickets.
+
+        Raises:
+            StoreFailed: it is as it was; trying again is safe.
+        """
+
+    async def moods(self, room: str, session: str | None = None) -> list[LineMood]:
+        """Return a talk's moods in the order of its lines; the room's newest talk without one.
+
+        Raises:
+            StoreFailed: it cannot be read now.
         """
 
 

@@ -18,6 +18,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from parola import __version__
+from parola.analysts import local
+from parola.analysts.comprehend import open_comprehend
 from parola.audio.decode import probe
 from parola.audio.gate import Gate, GateSettings, LevelDetector
 from parola.audio.silero import SileroDetector
@@ -31,13 +33,14 @@ from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.engines.sherpa import MAX_RTF, SherpaEngine, read_models
+from parola.live.moods import Moods
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
-from parola.ports import Engine, Log, Outbox
+from parola.ports import Analyst, Engine, Log, MoodBook, Outbox
 from parola.server.access import Access, Policy, is_here
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
@@ -122,6 +125,9 @@ class Settings(JobSettings):
     )
     pipeline_table: str | None = Field(
         None, description="Amazon DynamoDB table that conversations are read from, on any node."
+    )
+    sentiment: Literal["local", "comprehend", "off"] = Field(
+        "local", description="Who reads how lines sound: word lists here, Amazon, or nobody."
     )
     open: bool | None = Field(
         None,
@@ -264,7 +270,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     max_upload_bytes = settings.max_upload_mb * 2**20
     async with AsyncExitStack() as stack:
         ships = settings.pipeline_queue is not None
-        stores = await stack.enter_async_context(open_sqlite(settings.data, ships=ships))
+        reads = settings.sentiment != "off"
+        stores = await stack.enter_async_context(
+            open_sqlite(settings.data, ships=ships, reads=reads)
+        )
         shipper = await stack.enter_async_context(
             _shipper(stores.outbox, settings.pipeline_queue, settings.stop_within_s)
         )
@@ -289,6 +298,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             now_ms=_now_ms,
             monotonic=time.monotonic,
         )
+        moods = await stack.enter_async_context(_moods(stores.moods, settings.sentiment))
         tasks = await stack.enter_async_context(tasks_beside())
         rooms = Rooms(plugs, Limits(sessions=settings.max_sessions), tasks)
         tasks.create_task(rooms.pass_on_failures())
@@ -311,6 +321,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             stream_in_real_time=settings.stream_pace == "realtime",
             gate=gate,
             shipper=shipper,
+            moods=moods,
             access=access,
             jobs=jobs,
             shares=Shares(sockets_per_address=settings.max_per_address),
@@ -378,6 +389,25 @@ async def _job_desk(settings: Settings) -> AsyncIterator[JobDesk]:
     uploads = Uploads(settings.data / "jobs", settings.max_upload_mb * 2**20, keep_s=inf)
     async with open_jobs(settings, settings.data, for_engines, _now_ms) as (jobs, notifier):
         yield JobDesk(jobs, uploads, notifier, settings.max_job_h * 3600)
+
+
+@asynccontextmanager
+async def _moods(book: MoodBook, reader: str) -> AsyncIterator[Moods | None]:
+    """Read how lines sound while the body runs; the rest is read after the next start.
+
+    Raises:
+        AnalystFailed: who is to read cannot.
+    """
+    async with AsyncExitStack() as stack:
+        if reader == "off":
+            yield None
+            return
+        analyst: Analyst = local.LocalAnalyst()
+        if reader == "comprehend":
+            analyst = await stack.enter_async_context(open_comprehend())
+        moods = Moods(book, analyst, local.intent)
+        await stack.enter_async_context(beside(moods.run()))
+        yield moods
 
 
 def _now_ms() -> int:

@@ -143,6 +143,13 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
             show_default="none",
         ),
     ] = None,
+    sentiment: Annotated[
+        Literal["local", "comprehend", "off"] | None,
+        typer.Option(
+            help="Who reads how lines sound: word lists here, Amazon, or nobody.",
+            show_default="local",
+        ),
+    ] = None,
     open: Annotated[  # noqa: A002 - the option's name
         bool | None,
         typer.Option(

@@ -18,6 +18,7 @@ ParolaError
 ├── TooSlow                 too_slow: a viewer took nothing for a while; come back later
 ├── NoEngine                no_engine: no recogniser here knows the language
 ├── EngineFailed            engine_failed: a recogniser broke; a new stream may work
+├── AnalystFailed           analyst_failed: nobody can say now how lines sound
 ├── StoreFailed             store_failed: a log cannot be written or read now
 │   └── Fenced              fenced: another node has taken over the room
 ├── DiskFull                disk_full: no room for an upload
@@ -141,6 +142,12 @@ class EngineFailed(ParolaError):  # noqa: N818 - said of the engine, as in the p
     """A recogniser broke off. The session opens a new stream while its budget lasts."""
 
     code = "engine_failed"
+
+
+class AnalystFailed(ParolaError):  # noqa: N818 - said of the analyst
+    """What reads how lines sound cannot do so now. Captions do not wait for it."""
+
+    code = "analyst_failed"
 
 
 class StoreFailed(ParolaError):  # noqa: N818 - said of the store, as in the protocol

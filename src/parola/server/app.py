@@ -16,6 +16,7 @@ from parola.server import (
     http,
     jobs,
     metrics,
+    mood,
     operate,
     predecessors,
     room_settings,
@@ -65,6 +66,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(room_settings.router)
     app.include_router(operate.router)
     app.include_router(archive.router)
+    app.include_router(mood.router)
     app.include_router(metrics.router)
     app.include_router(sockets.router)
     app.include_router(jobs.router)

@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 from parola.domain import errors
 from parola.domain.access import Rights
 from parola.domain.vocabulary import Language
+from parola.live.moods import Moods
 from parola.live.playback import Playbacks, Recording
 from parola.live.rooms import Rooms
 from parola.live.shipper import Shipper
@@ -59,6 +60,9 @@ class Services:
     jobs: JobDesk | None = None
     """Where recordings are written down in the background."""
 
+    moods: Moods | None = None
+    """What reads how lines sound, where somebody does."""
+
 
 def services(connection: HTTPConnection) -> Services:
     """Return the running services (a FastAPI dependency)."""
@@ -97,6 +101,7 @@ HTTP_STATUS: dict[type[errors.ParolaError], int] = {
     errors.NoEngine: 422,
     errors.DiskFull: 507,
     errors.EngineFailed: 503,
+    errors.AnalystFailed: 503,
     errors.StoreFailed: 503,
     errors.Stopping: 503,
     errors.ParolaError: 500,

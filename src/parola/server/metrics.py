@@ -117,6 +117,16 @@ def of_outbox(running: Services) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"parola_outbox_{name}", text, value)
 
 
+def of_moods(running: Services) -> Iterator[Metric]:
+    """Yield how the reading of lines goes; nothing where none are read."""
+    if not (moods := running.moods):
+        return
+    yield CounterMetricFamily("parola_mood_lines", "Lines read for how they sound.", moods.lines)
+    yield GaugeMetricFamily(
+        "parola_mood_failing", "1 while no line can be read.", int(bool(moods.failure))
+    )
+
+
 def _level(room: Room) -> float:
     return max(room.session.level_dbfs, QUIETEST_DBFS) if room.session else QUIETEST_DBFS
 
@@ -126,6 +136,7 @@ PARTS: tuple[Callable[[Services], Iterator[Metric]], ...] = (
     of_rooms,
     of_bills,
     of_outbox,
+    of_moods,
 )
 """Whatever is told."""
 

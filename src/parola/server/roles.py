@@ -63,6 +63,7 @@ RULES = (
     Rule("GET", "/api/rooms/{room}", "read"),
     Rule("GET", "/api/rooms/{room}/transcript.{form}", "read"),
     Rule("GET", "/api/rooms/{room}/events", "read"),
+    Rule("GET", "/api/rooms/{room}/mood", "read"),
     Rule("GET", "/api/rooms/{room}/captions.txt", "read"),
     Rule("GET", "/api/rooms/{room}/lines/{number}", "operate"),
     Rule("PUT", "/api/rooms/{room}/lines/{number}", "operate"),

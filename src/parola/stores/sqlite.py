@@ -27,6 +27,7 @@ from parola.domain.transcript import Segment
 from parola.stores import sqlite_archive
 from parola.stores.bodies import encode, entry_of, kind_of
 from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
+from parola.stores.sqlite_moods import SqliteMoods, put_unread
 from parola.stores.sqlite_outbox import SqliteOutbox, put
 from parola.stores.sqlite_room_book import SqliteRoomBook
 
@@ -38,10 +39,13 @@ class SqliteStores:
     log: "SqliteLog"
     book: SqliteRoomBook
     outbox: SqliteOutbox
+    moods: SqliteMoods
 
 
 @asynccontextmanager
-async def open_sqlite(folder: Path, *, ships: bool = False) -> AsyncIterator[SqliteStores]:
+async def open_sqlite(
+    folder: Path, *, ships: bool = False, reads: bool = False
+) -> AsyncIterator[SqliteStores]:
     """Open what a data folder holds, making the folder and the file where they are not there.
 
     One process at a time holds a data folder; the system frees it when that process dies.
@@ -49,6 +53,7 @@ async def open_sqlite(folder: Path, *, ships: bool = False) -> AsyncIterator[Sql
     Args:
         folder: where the files are.
         ships: whether each final that is appended goes into the outbox too.
+        reads: whether each is also to be read for how it sounds.
 
     Raises:
         StoreFailed: another process holds the folder, a newer Parola wrote the file, or it
@@ -62,8 +67,9 @@ async def open_sqlite(folder: Path, *, ships: bool = False) -> AsyncIterator[Sql
         stack.push_async_callback(reader.close)
         await reader.open(lambda held: open_to_read(folder, held))
         outbox = SqliteOutbox(writer, reader)
-        log = SqliteLog(writer, reader, outbox if ships else None)
-        yield SqliteStores(log, SqliteRoomBook(writer, reader), outbox)
+        moods = SqliteMoods(writer, reader)
+        log = SqliteLog(writer, reader, outbox if ships else None, moods if reads else None)
+        yield SqliteStores(log, SqliteRoomBook(writer, reader), outbox, moods)
 
 
 @asynccontextmanager
@@ -97,20 +103,26 @@ class SqliteLog:
     """
 
     def __init__(
-        self, writer: Connection, reader: Connection, outbox: SqliteOutbox | None = None
+        self,
+        writer: Connection,
+        reader: Connection,
+        outbox: SqliteOutbox | None = None,
+        moods: SqliteMoods | None = None,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._outbox = outbox
+        self._moods = moods
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """One transaction. Cancelled, it may still be kept: trying again is safe."""
         if not entries:
             return
-        ships = self._outbox is not None
-        await self._writer.run(lambda db: _append(db, entries, ships=ships))
-        if self._outbox:
-            self._outbox.has_news.set()
+        ships, reads = self._outbox is not None, self._moods is not None
+        await self._writer.run(lambda db: _append(db, entries, ships=ships, reads=reads))
+        for told in (self._outbox, self._moods):
+            if told:
+                told.has_news.set()
 
     async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Sees what was durable when it was called."""
@@ -179,12 +191,16 @@ class SqliteLog:
         )
 
 
-def _append(db: sqlite3.Connection, entries: Sequence[Entry], *, ships: bool) -> None:
+def _append(db: sqlite3.Connection, entries: Sequence[Entry], *, ships: bool, reads: bool) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for entry in entries:
-            if _insert(db, entry) and ships and isinstance(entry.body, Segment):
+            if not _insert(db, entry):
+                continue
+            if ships and isinstance(entry.body, Segment):
                 put(db, entry)
+            if reads:
+                put_unread(db, entry)
         db.execute("COMMIT")
     finally:
         if db.in_transaction:

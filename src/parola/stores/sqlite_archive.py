@@ -48,7 +48,7 @@ def search(
     """
     asked = " AND ".join(map(_quoted, phrases))
     found = [entry_of(*row) for row in db.execute(query, (asked, room, room, limit))]
-    edits = {entry.room: _edits(db, entry.room) for entry in found}
+    edits = {entry.room: edits_of(db, entry.room) for entry in found}
     now = (edits[entry.room].read(entry) for entry in found)
     return [entry for entry in now if entry]
 
@@ -64,7 +64,8 @@ def talks(db: sqlite3.Connection) -> list[Talk]:
     return talks_of(found, counts)
 
 
-def _edits(db: sqlite3.Connection, room: str) -> Edits:
+def edits_of(db: sqlite3.Connection, room: str) -> Edits:
+    """Return how a room's finals read now."""
     query = """
         SELECT room, number, at_ms, kind, body FROM entries
         WHERE room = ? AND kind IN ('correction', 'strike', 'restore') ORDER BY number

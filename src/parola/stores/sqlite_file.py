@@ -102,6 +102,28 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         SELECT room, number, number, said_in(body) FROM entries WHERE kind = 'segment'
         """,
     ),
+    # How lines sound, and which are still to be read; what was said before is not read.
+    (
+        """
+        CREATE TABLE moods (
+            room        TEXT    NOT NULL,
+            number      INTEGER NOT NULL,
+            session     TEXT    NOT NULL,
+            first_frame INTEGER NOT NULL,
+            score       REAL    NOT NULL,
+            intent      TEXT    NOT NULL,
+            read_by     TEXT    NOT NULL,
+            PRIMARY KEY (room, number)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE unread (
+            ticket  INTEGER PRIMARY KEY AUTOINCREMENT,
+            room    TEXT    NOT NULL,
+            number  INTEGER NOT NULL
+        )
+        """,
+    ),
 )
 """What brings a file from schema version n (`PRAGMA user_version`) to n + 1. Only ever add."""
 

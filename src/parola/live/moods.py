@@ -1,0 +1,160 @@
+"""Lets lines be read for how they sound, beside the captions and never before them."""
+
+import asyncio
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
+
+from parola.domain.errors import AnalystFailed, StoreFailed
+from parola.domain.intent import Intent
+from parola.domain.mood import LineMood, TalkMood, talk_mood
+from parola.domain.transcript import Segment
+from parola.ports import Analyst, MoodBook, Unread
+
+logger = logging.getLogger(__name__)
+
+BATCH = 25
+"""Lines at once. Source: Amazon Comprehend, BatchDetectSentiment; the local one would take more."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+"""How long it pauses after a failure: doubled each time, up to this."""
+
+ROOMS = 1000
+"""Rooms whose newest talk is remembered; those not asked for the longest are read again."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+IntentOf = Callable[[str, str, float], Intent]
+"""Returns what a line is for, by its language, text and sentiment."""
+
+
+class Moods:
+    """Reads what the log has taken, in the background.
+
+    What it promises: nothing waits for it, and what fails here is told and fails nowhere else. What
+    is still to be read waits on disk, beside the log and as long as that; a line that makes the
+    analyst break is left out, so that it holds up no other one.
+    """
+
+    def __init__(
+        self,
+        book: MoodBook,
+        analyst: Analyst,
+        intent_of: IntentOf,
+        *,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._book = book
+        self._analyst = analyst
+        self._intent_of = intent_of
+        self._sleep = sleep
+        self._pause_s = 0.0
+        self._batches = 0
+        self._newest: OrderedDict[str, TalkMood] = OrderedDict()
+        self.failure: str | None = None
+        """Why nothing can be read at the moment, a sentence for a person; else None."""
+        self.lines = 0
+        """How many were read since the start."""
+
+    @property
+    def analyst(self) -> str:
+        """Who reads."""
+        return self._analyst.name
+
+    async def run(self) -> None:
+        """Read for ever; belongs in the owner's TaskGroup."""
+        while True:
+            if not await self._read_some():
+                await self._book.news()
+
+    async def lines_of(self, room: str, session: str | None = None) -> list[LineMood]:
+        """Return a talk's lines; the room's newest talk without a session.
+
+        Raises:
+            StoreFailed: they cannot be read now.
+        """
+        return await self._book.moods(room, session)
+
+    async def newest(self, room: str) -> TalkMood:
+        """Return how the room's newest talk sounds; asks the disk only after there was news.
+
+        Raises:
+            StoreFailed: it cannot be read now.
+        """
+        if (known := self._newest.get(room)) is None:
+            batches = self._batches
+            known = talk_mood(await self._book.moods(room))
+            if batches != self._batches:
+                return known  # something was read meanwhile: it may be old already
+            self._newest[room] = known
+            if len(self._newest) > ROOMS:
+                self._newest.popitem(last=False)
+        self._newest.move_to_end(room)
+        return known
+
+    async def _read_some(self) -> bool:
+        """Read a batch, and pause where that failed; return whether there may be more to read."""
+        try:
+            lines = await self._book.unread(BATCH)
+            moods = await self._read(lines)
+            if lines:
+                await self._book.settle(lines, moods)
+        except (StoreFailed, AnalystFailed) as error:
+            self._tell(error.message)
+            self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+            await self._sleep(self._pause_s * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            return True
+        self._tell(None)
+        self._pause_s = 0.0
+        self.lines += len(moods)
+        self._batches += 1
+        for room in {line.room for line in lines}:
+            self._newest.pop(room, None)
+        return bool(lines)
+
+    async def _read(self, lines: Sequence[Unread]) -> list[LineMood]:
+        said = [(line, line.segment) for line in lines if line.segment]
+        said.sort(key=_language)
+        found: list[LineMood] = []
+        for language, group in groupby(said, key=_language):
+            if self._analyst.knows(language):
+                found += await self._read_language(language, list(group))
+        return found
+
+    async def _read_language(
+        self, language: str, said: list[tuple[Unread, Segment]]
+    ) -> list[LineMood]:
+        try:
+            scores = await self._analyst.scores(language, [segment.text for _, segment in said])
+            return [
+                LineMood(
+                    line.room,
+                    line.number,
+                    segment.session,
+                    segment.first_frame,
+                    score,
+                    self._intent_of(language, segment.text, score),
+                    self._analyst.name,
+                )
+                for (line, segment), score in zip(said, scores, strict=True)
+                if score is not None
+            ]
+        except AnalystFailed:
+            raise
+        # Whatever is wrong in a plug, the captions go on; these lines would break it again.
+        except Exception:
+            logger.exception("%d lines are not read: %s broke", len(said), self._analyst.name)
+            return []
+
+    def _tell(self, failure: str | None) -> None:
+        if failure and not self.failure:
+            logger.warning("how lines sound is not known at the moment: %s", failure)
+        elif self.failure and not failure:
+            logger.info("lines are read again")
+        self.failure = failure
+
+
+def _language(line: tuple[Unread, Segment]) -> str:
+    return line[1].language

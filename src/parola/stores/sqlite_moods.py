@@ -1,0 +1,95 @@
+"""Keeps how lines sound, in the log's own file, and which lines are still to be read."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+
+from parola.domain.corrections import Edits
+from parola.domain.log import Edit, Entry
+from parola.domain.mood import LineMood
+from parola.domain.transcript import Segment
+from parola.ports import Unread
+from parola.stores.bodies import entry_of
+from parola.stores.sqlite_archive import edits_of
+from parola.stores.sqlite_file import Connection
+
+_COLUMNS = "room, number, session, first_frame, score, intent, read_by"
+
+
+def put_unread(db: sqlite3.Connection, entry: Entry) -> None:
+    """Note that a line is to be read, or read anew, in the transaction that logs it."""
+    if isinstance(entry.body, Segment | Edit):
+        number = entry.number if isinstance(entry.body, Segment) else entry.body.of
+        db.execute("INSERT INTO unread (room, number) VALUES (?, ?)", (entry.room, number))
+
+
+class SqliteMoods:
+    """A mood book in a SQLite file; made by `parola.stores.sqlite.open_sqlite`."""
+
+    def __init__(self, writer: Connection, reader: Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+        self.has_news = asyncio.Event()
+        """Set by the log after each append; what was left by an earlier process is news too."""
+        self.has_news.set()
+
+    async def news(self) -> None:
+        await self.has_news.wait()
+        self.has_news.clear()
+
+    async def unread(self, limit: int) -> list[Unread]:
+        """The newest first: who looks now wants to see now."""
+        return await self._reader.run(lambda db: _unread(db, limit))
+
+    async def settle(self, lines: Sequence[Unread], moods: Sequence[LineMood]) -> None:
+        """One transaction. A line that was edited meanwhile has another ticket, and waits on."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                for line in lines:
+                    key = (line.room, line.number)
+                    db.execute("DELETE FROM moods WHERE room = ? AND number = ?", key)
+                    db.execute("DELETE FROM unread WHERE ticket = ?", (line.ticket,))
+                rows = [
+                    (m.room, m.number, m.session, m.first_frame, m.score, m.intent, m.read_by)
+                    for m in moods
+                ]
+                # One line may have had two tickets in this batch: both read the same text.
+                db.executemany("INSERT OR REPLACE INTO moods VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+
+        await self._writer.run(work)
+
+    async def moods(self, room: str, session: str | None = None) -> list[LineMood]:
+        """Walks the room's moods."""
+        newest = "SELECT session FROM moods WHERE room = ? ORDER BY number DESC LIMIT 1"
+        query = f"SELECT {_COLUMNS} FROM moods WHERE room = ? AND session = ? ORDER BY number"  # noqa: S608 - our own columns
+
+        def work(db: sqlite3.Connection) -> list[LineMood]:
+            wanted = session
+            if wanted is None:
+                found = db.execute(newest, (room,)).fetchone()
+                wanted = found[0] if found else ""
+            return [LineMood(*row) for row in db.execute(query, (room, wanted))]
+
+        return await self._reader.run(work)
+
+
+def _unread(db: sqlite3.Connection, limit: int) -> list[Unread]:
+    query = """
+        SELECT ticket, room, number, at_ms, kind, body FROM unread LEFT JOIN entries
+        USING (room, number) ORDER BY ticket DESC LIMIT ?
+    """
+    edits: dict[str, Edits] = {}
+    found: list[Unread] = []
+    for ticket, room, number, *rest in db.execute(query, (limit,)):
+        if room not in edits:
+            edits[room] = edits_of(db, room)
+        now = edits[room].read(entry_of(room, number, *rest)) if rest[0] is not None else None
+        segment = now.body if now and isinstance(now.body, Segment) else None
+        found.append(Unread(ticket, room, number, segment))
+    return found

@@ -1,0 +1,56 @@
+"""How a talk sounds, from a voice to the API and the pages, in a real Chromium."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.servers import RunningServer
+from tests.system.test_archive_pages import lines_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PRAISE = "Thank you, that was a wonderful and useful talk"
+BLAME = "The microphone does not work again, this is a terrible disaster"
+
+
+async def mood(
+    client: httpx.AsyncClient, room: str, until: Callable[[dict[str, Any]], object]
+) -> dict[str, Any]:
+    """Return the room's mood once it is as it should be."""
+    while True:
+        found: dict[str, Any] = (await client.get(f"/api/rooms/{room}/mood?lines=true")).json()
+        if until(found):
+            return found
+        await asyncio.sleep(0.05)
+
+
+async def correct(client: httpx.AsyncClient, room: str, line: dict[str, object], text: str) -> None:
+    """Put a person's words in a line's place, which an engine of numbers and verse cannot say."""
+    path = f"/api/rooms/{room}/lines/{line['seq']}"
+    now = (await client.get(path)).json()
+    answer = await client.put(path, json={"text": text, "made_on": now["version"]})
+    assert answer.is_success, answer.text
+
+
+async def test_a_talk_is_read_as_it_reads_now(scripted: RunningServer) -> None:
+    """Finals are read, corrections count, what is struck does not; the reading outlives nothing."""
+    first, second, *_ = await lines_of(scripted, "hall")
+    async with httpx.AsyncClient(base_url=scripted.url, timeout=20) as client:
+        found = await mood(client, "hall", lambda m: m["read"] >= 2)
+        assert (found["read_by"], found["failure"]) == ("local", None)
+        await correct(client, "hall", first, PRAISE)
+        found = await mood(client, "hall", lambda m: m["lines"][0]["intent"] == "thanks")
+        assert found["lines"][0]["label"] == "positive"
+        await correct(client, "hall", second, BLAME)
+        found = await mood(client, "hall", lambda m: m["lines"][1]["label"] == "negative")
+        assert found["lines"][1]["intent"] == "complaint"
+        before = found["read"]
+        path = f"/api/rooms/hall/lines/{first['seq']}"
+        version = (await client.get(path)).json()["version"]
+        assert (await client.post(f"{path}/strike", json={"made_on": version})).is_success
+        found = await mood(client, "hall", lambda m: m["read"] == before - 1)
+        assert first["seq"] not in [line["seq"] for line in found["lines"]]
+        assert "parola_mood_failing 0.0" in (await client.get("/metrics")).text

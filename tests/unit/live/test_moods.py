@@ -1,0 +1,201 @@
+"""Lines are read beside the captions: what is known is of the text as it reads now."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parola.analysts.local import LocalAnalyst, intent, read
+from parola.beside import beside
+from parola.domain.corrections import Edits
+from parola.domain.errors import AnalystFailed
+from parola.domain.log import Body, Correction, Entry, Restore, Strike
+from parola.domain.transcript import Segment
+from parola.live.moods import FIRST_PAUSE_S, LONGEST_PAUSE_S, Moods, Sleep
+from parola.ports import Analyst
+from parola.stores.sqlite import SqliteStores, open_sqlite
+
+TEXTS = ("what a wonderful talk", "this is a disaster", "the table has six columns", "thank you")
+
+
+def _entry(number: int, body: Body) -> Entry:
+    return Entry("sala", number, 1000 + number, body)
+
+
+def _final(number: int, text: str, language: str = "en-US") -> Entry:
+    return _entry(
+        number,
+        Segment("talk", number, text, number * 16_000, number * 16_000 + 900, True, language),
+    )
+
+
+class Moody(LocalAnalyst):
+    """The local analyst, with failures on the way."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.asked: list[str] = []
+
+    async def scores(self, language: str, texts: Sequence[str]) -> list[float | None]:
+        self.asked += texts
+        if self.failures:
+            raise self.failures.pop(0)
+        return await super().scores(language, texts)
+
+
+@asynccontextmanager
+async def _reading(
+    stores: SqliteStores, analyst: Analyst, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[Moods]:
+    moods = Moods(stores.moods, analyst, intent, sleep=sleep)
+    async with asyncio.timeout(20), beside(moods.run()):
+        yield moods
+
+
+async def _all_read(stores: SqliteStores) -> None:
+    while await stores.moods.unread(1):  # noqa: ASYNC110 - the store tells its reader only
+        await asyncio.sleep(0.005)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - metrics look at it, and wait for nothing
+        await asyncio.sleep(0.005)
+
+
+async def test_a_line_is_known_soon_after_it_is_in_the_log(tmp_path: Path) -> None:
+    """Sentiment and intent of each final, in order; a language nobody knows is left out."""
+    async with open_sqlite(tmp_path, reads=True) as stores, _reading(stores, LocalAnalyst()) as it:
+        await stores.log.append(
+            [_final(1, TEXTS[0]), _final(2, "habari", "sw"), _final(3, TEXTS[1])]
+        )
+        await _all_read(stores)
+        found = [(m.number, m.score, m.intent) for m in await it.lines_of("sala")]
+        assert found == [(1, *_read(TEXTS[0])), (3, *_read(TEXTS[1]))]
+        assert (await it.newest("sala")).label == "neutral"
+        await stores.log.append([_final(4, "grazie mille, è stato bellissimo", "it-IT")])
+        await _all_read(stores)
+        assert (await it.newest("sala")).label == "positive"
+        assert (await it.newest("elsewhere")).curve == ()
+
+
+async def test_what_one_process_left_the_next_one_reads(tmp_path: Path) -> None:
+    """What is still to be read survives a crash; nothing is noted where nobody reads."""
+    async with open_sqlite(tmp_path, reads=True) as stores:
+        await stores.log.append([_final(1, TEXTS[0])])
+    async with open_sqlite(tmp_path) as stores:
+        await stores.log.append([_final(2, TEXTS[1])])
+    async with open_sqlite(tmp_path, reads=True) as stores, _reading(stores, LocalAnalyst()) as it:
+        await _all_read(stores)
+        assert [mood.number for mood in await it.lines_of("sala")] == [1]
+
+
+async def test_an_analyst_that_fails_is_asked_again_and_told_of(tmp_path: Path) -> None:
+    """It pauses longer each time; the log goes on meanwhile, and no line is lost."""
+    analyst = Moody(*[AnalystFailed("Amazon Comprehend cannot be reached.") for _ in range(9)])
+    pauses: list[float] = []
+    failed, go_on = asyncio.Event(), asyncio.Event()
+
+    async def sleep(pause_s: float) -> None:
+        pauses.append(pause_s)
+        failed.set()
+        await go_on.wait()
+
+    async with open_sqlite(tmp_path, reads=True) as stores:
+        await stores.log.append([_final(1, TEXTS[0])])
+        async with _reading(stores, analyst, sleep) as it:
+            await failed.wait()
+            assert it.failure == "Amazon Comprehend cannot be reached."
+            await stores.log.append([_final(2, TEXTS[1])])
+            go_on.set()
+            await _all_read(stores)
+            await _until(lambda: it.failure is None)
+            assert it.lines == 2
+    assert len(pauses) == 9
+    assert FIRST_PAUSE_S / 2 <= pauses[0] <= FIRST_PAUSE_S
+    assert LONGEST_PAUSE_S / 2 <= pauses[-1] <= LONGEST_PAUSE_S
+
+
+async def test_a_broken_analyst_costs_its_own_lines_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line that breaks a plug is left out and told of; the next one is read."""
+    analyst = Moody(ZeroDivisionError("a bug"))
+    async with open_sqlite(tmp_path, reads=True) as stores:
+        await stores.log.append([_final(1, TEXTS[0])])
+        async with _reading(stores, analyst) as it:
+            await _all_read(stores)
+            await stores.log.append([_final(2, TEXTS[1])])
+            await _all_read(stores)
+            assert [mood.number for mood in await it.lines_of("sala")] == [2]
+    assert "1 lines are not read: local broke" in caplog.text
+
+
+Step = tuple[str, int, str]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["final", "correct", "strike", "restore", "read"]),
+        st.integers(1, 6),
+        st.sampled_from(TEXTS),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(STEPS)
+async def test_what_is_known_is_of_the_text_as_it_reads_now(steps: list[Step]) -> None:
+    """Whatever was said, corrected, struck and restored, and whenever lines were read between.
+
+    In the end there is one mood for each line that can be read, of its newest text, and no other.
+    """
+    entries: list[Entry] = []
+    edits = Edits()
+    with TemporaryDirectory() as folder:
+        async with open_sqlite(Path(folder), reads=True) as stores:
+            moods = Moods(stores.moods, LocalAnalyst(), intent)
+            for step in steps:
+                if step[0] == "read":
+                    await moods._read_some()
+                    continue
+                if (entry := _next(len(entries) + 1, entries, edits, step)) is None:
+                    continue
+                await stores.log.append([entry])
+                entries.append(entry)
+                edits.add(entry)
+            while await moods._read_some():
+                pass
+            found = {(m.number, m.score, m.intent) for m in await moods.lines_of("sala", "talk")}
+    wanted = {
+        (now.number, *_read(now.body.text))
+        for now in edits.read_all(entries)
+        if isinstance(now.body, Segment)
+    }
+    assert found == wanted
+
+
+def _next(number: int, entries: list[Entry], edits: Edits, step: Step) -> Entry | None:
+    what, place, text = step
+    finals = [entry.number for entry in entries if isinstance(entry.body, Segment)]
+    if what == "final":
+        return _final(number, text)
+    if not finals:
+        return None
+    of = finals[place % len(finals)]
+    made_on = edits.standing(of).version
+    body: Body = Strike("talk", of, made_on)
+    if what == "correct":
+        body = Correction("talk", of, made_on, text)
+    elif what == "restore":
+        body = Restore("talk", of, made_on, text)
+    return _entry(number, body)
+
+
+def _read(text: str) -> tuple[float, str]:
+    found = read("en-US", text)
+    assert found
+    return found
