@@ -21,7 +21,19 @@ ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / ".tools" / "aws-stand-ins" / "bin"
 DYNALITE = ROOT / "tests" / "npm" / "node_modules" / "dynalite" / "cli.js"
 
-SERVICES = ("SQS", "DYNAMODB", "LAMBDA", "CLOUDFORMATION", "S3", "IAM", "LOGS", "STS")
+SERVICES = (
+    "SQS",
+    "DYNAMODB",
+    "LAMBDA",
+    "CLOUDFORMATION",
+    "S3",
+    "IAM",
+    "LOGS",
+    "STS",
+    "TRANSCRIBE",
+    "EVENTS",
+    "SNS",
+)
 
 KEYS: dict[str, Any] = {
     "AttributeDefinitions": [

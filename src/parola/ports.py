@@ -430,6 +430,13 @@ class JobBook(Protocol):
 class Transcriber(Protocol):
     """Writes down whole recordings."""
 
+    def check(self, language: Language) -> None:
+        """Do nothing, if it can write that language down; asks nobody.
+
+        Raises:
+            NoEngine: it cannot.
+        """
+
     async def transcribe(
         self, job: Job, file: Path, on_progress: Callable[[float], None]
     ) -> Written:
@@ -453,6 +460,35 @@ class Transcriber(Protocol):
         Raises:
             StoreFailed: something is left over there.
         """
+
+
+class Objects(Protocol):
+    """Files that lie elsewhere, such as in Amazon S3, by addresses like "s3://bucket/key".
+
+    Raises (from everything):
+        NotFound: it is not there, or may not be used; the message says which.
+        StoreFailed: it cannot be reached now; trying again may help.
+    """
+
+    async def fetch(self, uri: str, to: Path, max_bytes: int) -> None:
+        """Bring a file here.
+
+        Raises:
+            TooLarge: it is over the limit; nothing usable is here.
+        """
+
+    async def store(self, file: Path, uri: str) -> None:
+        """Bring a file there, in place of what was there."""
+
+    async def read(self, uri: str, max_bytes: int) -> bytes:
+        """Return what is in a small file.
+
+        Raises:
+            TooLarge: it is over the limit.
+        """
+
+    async def delete(self, uri: str) -> None:
+        """Delete a file, if it is there."""
 
 
 @dataclass(frozen=True, slots=True)

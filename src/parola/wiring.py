@@ -54,7 +54,7 @@ from parola.stores.dynamodb import open_dynamodb
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqs import SqsQueue
-from parola.wiring_jobs import JobSettings, open_jobs
+from parola.wiring_jobs import ForRecordings, JobSettings, open_jobs
 
 logger = logging.getLogger(__name__)
 
@@ -306,7 +306,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         tasks.create_task(_prune(uploads))
         tasks.create_task(access.keep_fresh())
         playbacks = Playbacks(rooms, tasks)
-        jobs = await stack.enter_async_context(_job_desk(settings))
+        jobs = await stack.enter_async_context(_job_desk(settings, rooms))
         yield Services(
             rooms=rooms,
             playbacks=playbacks,
@@ -384,11 +384,18 @@ FOR_RECORDINGS = {"data", "engine", "amazon", "models", "max_rtf", "gate", "send
 
 
 @asynccontextmanager
-async def _job_desk(settings: Settings) -> AsyncIterator[JobDesk]:
-    for_engines = settings.model_dump(mode="json", include=FOR_RECORDINGS)
+async def _job_desk(settings: Settings, rooms: Rooms) -> AsyncIterator[JobDesk]:
     uploads = Uploads(settings.data / "jobs", settings.max_upload_mb * 2**20, keep_s=inf)
-    async with open_jobs(settings, settings.data, for_engines, _now_ms) as (jobs, notifier):
-        yield JobDesk(jobs, uploads, notifier, settings.max_job_h * 3600)
+    given = ForRecordings(
+        data=settings.data,
+        engine_settings=settings.model_dump(mode="json", include=FOR_RECORDINGS),
+        max_bytes=uploads.max_bytes,
+        check=rooms.engine_for,
+        now_ms=_now_ms,
+    )
+    async with open_jobs(settings, given) as (jobs, notifier):
+        sources = frozenset(settings.job_source)
+        yield JobDesk(jobs, uploads, notifier, settings.max_job_h * 3600, sources)
 
 
 @asynccontextmanager

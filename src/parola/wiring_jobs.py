@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,10 +12,16 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from parola.beside import beside
 from parola.buses.webhooks import Webhooks, read_secret
+from parola.domain.vocabulary import Language
+from parola.engines.amazon_batch import AmazonBatch
+from parola.engines.amazon_batch_events import Events, NoEvents, SqsEvents
+from parola.engines.fetched import Fetched
 from parola.engines.recordings import RecordingProcess
 from parola.live.jobs import JobLimits, Jobs
 from parola.live.notices import Notices
-from parola.ports import Notifier
+from parola.ports import Notifier, Transcriber
+from parola.stores.aws import open_aws
+from parola.stores.s3 import S3
 from parola.stores.sqlite_jobs import open_sqlite_jobs
 
 PROGRAM = "parola.cli.job_process"
@@ -32,12 +39,28 @@ class JobSettings(BaseSettings):
     keep_jobs_h: float = Field(
         168.0, gt=0, description="Hours that the text of such a one is kept."
     )
+    job_source: Annotated[list[str], NoDecode] = Field(
+        [], description="Amazon S3 buckets that recordings may be fetched from."
+    )
+    job_bucket: str | None = Field(
+        None,
+        description="Amazon S3 bucket for Amazon Transcribe's batch jobs, which do the work then.",
+    )
+    job_events: str | None = Field(
+        None, description="URL of an Amazon SQS queue that says when such a job is over."
+    )
     webhook_secret: str | None = Field(
         None, description="What webhooks are signed with: whsec_ and base64. Better as a variable."
     )
     webhook_network: Annotated[list[str], NoDecode] = Field(
         [], description="Private networks that webhooks may be in; else they are on the internet."
     )
+
+    @field_validator("job_source", mode="before")
+    @classmethod
+    def _buckets(cls, value: object) -> object:
+        """Take "talks,more-talks" from the environment."""
+        return value.split(",") if isinstance(value, str) else value
 
     @field_validator("webhook_secret")
     @classmethod
@@ -56,26 +79,40 @@ class JobSettings(BaseSettings):
         return networks
 
 
+@dataclass(frozen=True, slots=True)
+class ForRecordings:
+    """What the server knows that its jobs need."""
+
+    data: Path
+    """The data folder; the caller holds it."""
+
+    engine_settings: Mapping[str, Any]
+    """What the recording's process is told of the server's settings."""
+
+    max_bytes: int
+    """How large a recording may be."""
+
+    check: Callable[[Language], object]
+    """Raises NoEngine for a language that no engine here knows."""
+
+    now_ms: Callable[[], int]
+
+
 @asynccontextmanager
 async def open_jobs(
-    settings: JobSettings, data: Path, engine_settings: Mapping[str, Any], now_ms: Callable[[], int]
+    settings: JobSettings, given: ForRecordings
 ) -> AsyncIterator[tuple[Jobs, Notifier]]:
-    """Open the job book of a data folder that the caller holds, and work on it meanwhile.
-
-    Args:
-        settings: what is set for jobs.
-        data: the data folder.
-        engine_settings: what the recording's process is told of the others.
-        now_ms: the time.
+    """Open the job book of a data folder, and work on it meanwhile.
 
     Raises:
-        StoreFailed: the book cannot be read.
+        StoreFailed: the book cannot be read, or something that is set needs boto3.
     """
     async with AsyncExitStack() as stack:
-        book = await stack.enter_async_context(open_sqlite_jobs(data))
-        transcriber = RecordingProcess(PROGRAM, engine_settings, settings.max_job_h * 3600)
-        limits = JobLimits(settings.jobs_at_once, settings.max_jobs, settings.keep_jobs_h * 3600)
-        jobs = Jobs(book, transcriber, data / "jobs", limits, now_ms)
+        book = await stack.enter_async_context(open_sqlite_jobs(given.data))
+        transcriber = await stack.enter_async_context(_transcriber(settings, given))
+        keep_s = settings.keep_jobs_h * 3600
+        limits = JobLimits(settings.jobs_at_once, settings.max_jobs, keep_s)
+        jobs = Jobs(book, transcriber, given.data / "jobs", limits, given.now_ms)
         await jobs.load()
         secret = settings.webhook_secret
         webhooks = Webhooks(
@@ -83,5 +120,35 @@ async def open_jobs(
             [ipaddress.ip_network(network) for network in settings.webhook_network],
         )
         await stack.enter_async_context(beside(jobs.run()))
-        await stack.enter_async_context(beside(Notices(jobs, webhooks, now_ms).run()))
+        await stack.enter_async_context(beside(Notices(jobs, webhooks, given.now_ms).run()))
         yield jobs, webhooks
+
+
+@asynccontextmanager
+async def _transcriber(settings: JobSettings, given: ForRecordings) -> AsyncIterator[Transcriber]:
+    """Give what writes recordings down: Amazon where it has a bucket, else the engines here."""
+    async with AsyncExitStack() as stack:
+        if settings.job_bucket:
+            objects = S3(await stack.enter_async_context(open_aws("s3")))
+            transcribe = await stack.enter_async_context(open_aws("transcribe"))
+            events = await stack.enter_async_context(_events(settings.job_events))
+            yield AmazonBatch(transcribe, objects, settings.job_bucket, events)
+            return
+        max_s = settings.max_job_h * 3600
+        here = RecordingProcess(PROGRAM, given.engine_settings, max_s, given.check)
+        if settings.job_source:
+            objects = S3(await stack.enter_async_context(open_aws("s3")))
+            yield Fetched(here, objects, given.max_bytes)
+        else:
+            yield here
+
+
+@asynccontextmanager
+async def _events(queue_url: str | None) -> AsyncIterator[Events]:
+    if queue_url is None:
+        yield NoEvents()
+        return
+    async with open_aws("sqs") as sqs:
+        events = SqsEvents(sqs, queue_url)
+        async with beside(events.run()):
+            yield events

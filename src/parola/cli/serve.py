@@ -129,6 +129,26 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
         float | None,
         typer.Option(help="Hours that the text of such a one is kept.", show_default="168.0"),
     ] = None,
+    job_source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Amazon S3 buckets that recordings may be fetched from.", show_default="none"
+        ),
+    ] = None,
+    job_bucket: Annotated[
+        str | None,
+        typer.Option(
+            help="Amazon S3 bucket for Amazon Transcribe's batch jobs, which do the work then.",
+            show_default="none",
+        ),
+    ] = None,
+    job_events: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of an Amazon SQS queue that says when such a job is over.",
+            show_default="none",
+        ),
+    ] = None,
     webhook_secret: Annotated[
         str | None,
         typer.Option(

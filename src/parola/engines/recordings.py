@@ -15,6 +15,7 @@ from parola.domain import errors
 from parola.domain.errors import EngineFailed, NotFound, ParolaError
 from parola.domain.jobs import Job, Written, check_length
 from parola.domain.transcript import Segment, Word
+from parola.domain.vocabulary import Language
 
 LINE_BYTES = 2**20
 """The longest line that is taken from the process: one segment, with all its words."""
@@ -40,7 +41,13 @@ class RecordingProcess:
     """A transcriber with the embedded engines; it holds nothing while no job runs."""
 
     def __init__(
-        self, module: str, settings: Mapping[str, Any], max_s: float, stall_s: float = STALL_S
+        self,
+        module: str,
+        settings: Mapping[str, Any],
+        max_s: float,
+        check: Callable[[Language], object],
+        *,
+        stall_s: float = STALL_S,
     ) -> None:
         """Say what runs.
 
@@ -48,12 +55,17 @@ class RecordingProcess:
             module: the program, which takes one order by its stdin and tells by its stdout.
             settings: what it is told of the server's settings; they can be written as JSON.
             max_s: how long a recording may be, in seconds.
+            check: raises NoEngine for a language that no engine here knows.
             stall_s: how long it may say nothing.
         """
         self._module = module
         self._settings = dict(settings)
         self._max_s = max_s
+        self._check = check
         self._stall_s = stall_s
+
+    def check(self, language: Language) -> None:
+        self._check(language)
 
     async def transcribe(
         self, job: Job, file: Path, on_progress: Callable[[float], None]

@@ -14,6 +14,7 @@ from pathlib import Path
 from parola.beside import beside
 from parola.domain.errors import EngineFailed, NotFound, ParolaError, ServerFull, StoreFailed
 from parola.domain.jobs import MAX_TRIES, Job, Written
+from parola.domain.vocabulary import Language
 from parola.ports import JobBook, Transcriber
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,14 @@ class Jobs:
             for _ in range(self._limits.at_once):
                 tasks.create_task(self._work())
             tasks.create_task(self._prune())
+
+    def check(self, language: Language) -> None:
+        """Do nothing, if a recording in that language can be written down.
+
+        Raises:
+            NoEngine: it cannot.
+        """
+        self._transcriber.check(language)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -296,6 +305,11 @@ class Jobs:
         except ParolaError as error:
             logger.warning("recording %s: %s: %s", job.id, error.code, error.message)
             return job.failed(error, self._now_ms()), None
+        except Exception:
+            # The border between one recording and all else that goes on here.
+            logger.exception("recording %s: unexpected", job.id)
+            bug = EngineFailed("Something unexpected went wrong; the server's log says what.")
+            return job.failed(bug, self._now_ms()), None
         return job.done(written.seconds, self._now_ms()), written
 
     def _note_progress(self, job: Job, done_s: float) -> None:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -45,6 +46,7 @@ async def add(
     desk: Desk,
     name: str = "",
     language: str = "",
+    source: Annotated[str, Query(description="s3://bucket/key, in place of a body")] = "",
     webhook: Annotated[str, Query(description="told when the job is over")] = "",
 ) -> dict[str, Any]:
     """Take a recording (the body: any audio or video file) and write it down in the background."""
@@ -52,42 +54,41 @@ async def add(
         raise Stopping("The server is about to restart; please send it again in a moment.")
     tag = language_tag(language) if language else running.default_language
     # Before the upload: who cannot be served need not send two gigabytes first.
-    running.rooms.engine_for(tag)
+    desk.jobs.check(tag)
     if webhook:
         desk.notifier.check(webhook)
-    title = safe_name(name or "recording")
+    if source:
+        desk.check_source(source)
+    title = safe_name(name or source.rpartition("/")[2] or "recording")
     refuse_large(request, running.max_upload_bytes)
+    job = Job(
+        id=secrets.token_urlsafe(16),
+        name=title,
+        language=tag,
+        created_ms=running.rooms.plugs.now_ms(),
+        source=source,
+        notice=Notice(webhook) if webhook else None,
+    )
     with desk.jobs.place():
-        job_id = secrets.token_urlsafe(16)
-        seconds = await _received(request, desk, job_id)
-        job = Job(
-            id=job_id,
-            name=title,
-            language=tag,
-            created_ms=running.rooms.plugs.now_ms(),
-            seconds=seconds,
-            notice=Notice(webhook) if webhook else None,
-        )
-        try:
-            await desk.jobs.add(job)
-        except BaseException:
-            desk.uploads.remove(job_id)
-            raise
-    return _fields(desk.jobs.view(job_id))
+        await _take_in(request, desk, job)
+    return _fields(desk.jobs.view(job.id))
 
 
-async def _received(request: Request, desk: JobDesk, job_id: str) -> float | None:
-    """Take the body in as the job's recording, and return how long it says it is."""
-    async with desk.uploads.receive(job_id) as receiver:
+async def _take_in(request: Request, desk: JobDesk, job: Job) -> None:
+    """Take the body in as the job's recording, where it has no other, and queue the job."""
+    if job.source:
+        await desk.jobs.add(job)
+        return
+    async with desk.uploads.receive(job.id) as receiver:
         async for data in request.stream():
             await receiver.write(data)
     seconds = receiver.facts.duration_s if receiver.facts else None
     try:
         check_length(seconds, desk.max_s)
-    except ParolaError:
-        desk.uploads.remove(job_id)
+        await desk.jobs.add(replace(job, seconds=seconds))
+    except BaseException:
+        desk.uploads.remove(job.id)
         raise
-    return seconds
 
 
 @router.get("/api/jobs")

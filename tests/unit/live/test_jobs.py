@@ -12,7 +12,7 @@ from parola.beside import beside
 from parola.domain.errors import BadAudio, EngineFailed, NotFound, ServerFull
 from parola.domain.jobs import MAX_TRIES, NOTICE_PAUSES_S, Job, Notice, Written
 from parola.domain.transcript import Segment
-from parola.domain.vocabulary import language_tag
+from parola.domain.vocabulary import Language, language_tag
 from parola.live.jobs import JobLimits, Jobs
 from parola.live.notices import Notices
 from parola.ports import Answer
@@ -31,6 +31,9 @@ class SlowTranscriber:
         self.most_at_once = 0
         self.begun: list[str] = []
         self.forgotten: list[str] = []
+
+    def check(self, language: Language) -> None:
+        """It knows them all."""
 
     async def transcribe(
         self, job: Job, file: Path, on_progress: Callable[[float], None]
@@ -199,6 +202,18 @@ async def test_what_may_help_is_tried_again(
     assert (job.tries, job.message) == (tries, str(failures[-1]) if status == "failed" else "")
     assert len([pause for pause in there.pauses if pause < 100]) == tries - 1
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_bug_ends_one_job_only(tmp_path: Path) -> None:
+    """What nobody thought of fails that recording, once; the next one is written down."""
+    transcriber = SlowTranscriber(AttributeError("no such thing"))
+    transcriber.may_end.set()
+    async with shop(tmp_path, transcriber) as there:
+        await there.add("a")
+        await there.add("b")
+        assert "the server's log says what" in (await there.until("a", "failed")).message
+        await there.until("b", "done")
+    assert transcriber.begun == ["a", "b"]
 
 
 async def test_a_removed_job_is_stopped_and_never_comes_back(tmp_path: Path) -> None:
