@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol
 
 from parola.domain.audio import to_seconds
 from parola.domain.corrections import Edits
-from parola.domain.cues import Cue, Cues, Sessions, maker, shown_text
+from parola.domain.cues import Cue, Cues, Sessions, Speakers, maker, shown_text
 from parola.domain.log import Entry
 from parola.domain.transcript import Segment
 
@@ -106,7 +106,10 @@ class _CueWriter:
 
 
 class SrtWriter(_CueWriter):
-    """SubRip. It has no escapes: "-->" in a text is written as "→"."""
+    """SubRip. It has no escapes: "-->" in a text is written as "→".
+
+    Nor has it speakers: a name and a colon stand before the first words of each.
+    """
 
     media_type: ClassVar[str] = "application/x-subrip"
     _count = 0
@@ -117,14 +120,17 @@ class SrtWriter(_CueWriter):
 
     def _block(self, cue: Cue) -> str:
         self._count += 1
-        text = "\n".join(cue.lines).replace("-->", "→")
+        first, *rest = cue.lines
+        lines = [f"{cue.label} {first}".strip(), *rest]
+        text = "\n".join(lines).replace("-->", "→")
         return f"{self._count}\n{_times(cue, ',')}\n{text}\n\n"
 
 
 class VttWriter(_CueWriter):
-    """WebVTT. Source: W3C WebVTT, section 4.1 (blocks and comments) and 4.2.2 (escapes).
+    """WebVTT. Source: W3C WebVTT, section 4.1 (blocks and comments) and 4.2.2 (escapes, voices).
 
-    A comment says who made the words, before the first cue and wherever it changes.
+    A comment says who made the words, before the first cue and wherever it changes. A cue whose
+    speaker is known is a voice span, which ends with the cue.
     """
 
     media_type: ClassVar[str] = "text/vtt"
@@ -139,11 +145,16 @@ class VttWriter(_CueWriter):
         if cue.made_by != self._made_by:
             self._made_by = cue.made_by
             note = f"NOTE {_escaped(cue.made_by)}\n\n"
-        return f"{note}{_times(cue, '.')}\n" + "\n".join(map(_escaped, cue.lines)) + "\n\n"
+        voice = f"<v {_escaped(cue.speaker)}>" if cue.speaker else ""
+        text = voice + "\n".join(_escaped(line) for line in cue.lines if line)
+        return f"{note}{_times(cue, '.')}\n{text}\n\n"
 
 
 class TxtWriter:
-    """Plain text: a line of heading for each session, a paragraph for each segment."""
+    """Plain text: a line of heading for each session, a paragraph for each segment.
+
+    Where another speaker begins, the paragraph begins with the name and a colon.
+    """
 
     media_type: ClassVar[str] = "text/plain"
 
@@ -151,6 +162,7 @@ class TxtWriter:
         self._room = shown_text(room)
         self._sessions = Sessions(session)
         self._session: str | None = None
+        self._speakers = Speakers()
 
     def begin(self) -> str:
         """Return nothing: the sessions have the headings."""
@@ -163,7 +175,8 @@ class TxtWriter:
             return ""
         head = "" if segment.session == self._session else self._heading(segment)
         self._session = segment.session
-        return f"{head}{shown_text(segment.text)}\n\n"
+        paragraph = f"{self._speakers.label(segment)} {shown_text(segment.text)}".strip()
+        return f"{head}{paragraph}\n\n"
 
     def end(self) -> str:
         """Return nothing: every paragraph is complete."""

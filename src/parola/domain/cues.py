@@ -45,11 +45,18 @@ class Cue:
     """Always later than the start, never later than the next cue's start."""
 
     lines: tuple[str, ...]
-    """One or two, without markup."""
+    """One or two, without markup and without the label."""
 
     words: int
     made_by: str
     """Such as "automatic, engine sherpa"."""
+
+    speaker: str = ""
+    """Who says it, without line breaks; empty where nobody knows."""
+
+    label: str = ""
+    """The speaker's name and a colon, where another one begins; fits before the first line, which
+    may be empty then."""
 
 
 class Cues:
@@ -61,6 +68,7 @@ class Cues:
         self._first_ms: int | None = None
         self._offsets_ms: dict[str, int] = {}
         self._spoken_ms = 0
+        self._speakers = Speakers()
         self._waiting: Cue | None = None
 
     def add(self, entry: Entry) -> Iterator[Cue]:
@@ -68,7 +76,8 @@ class Cues:
         segment = self._sessions.hear(entry)
         if segment is None:
             return
-        for spoken in _cues(segment, self._offset_ms(segment.session)):
+        label = self._speakers.label(segment)
+        for spoken in _cues(segment, self._offset_ms(segment.session), label):
             # What was spoken before keeps its time, also where an engine's times run backwards.
             start_ms = max(spoken.start_ms, self._spoken_ms)
             self._spoken_ms = max(spoken.end_ms, start_ms + 1)
@@ -124,10 +133,29 @@ class Sessions:
         return body
 
 
-def _cues(segment: Segment, offset_ms: int) -> Iterator[Cue]:
+class Speakers:
+    """Knows who spoke last, to say who speaks now only where that is somebody else."""
+
+    def __init__(self) -> None:
+        self._session = self._speaker = ""
+
+    def label(self, segment: Segment) -> str:
+        """Return the speaker and a colon in one line; empty where the same one goes on."""
+        speaker = shown_text(segment.speaker or "")
+        before = self._speaker if segment.session == self._session else ""
+        self._session, self._speaker = segment.session, speaker or before
+        if not speaker or speaker == before:
+            return ""
+        fits = LINE_CHARACTERS - 1
+        return f"{speaker if len(speaker) <= fits else speaker[: fits - 1] + '…'}:"
+
+
+def _cues(segment: Segment, offset_ms: int, label: str) -> Iterator[Cue]:
     """Yield the segment's cues; their ends are where their speech ends."""
     pieces = [piece for word in shown_text(segment.text).split() for piece in _broken(word)]
-    lines = _balanced(pieces)
+    lines = _balanced([label, *pieces] if label else pieces)
+    if label:
+        lines[0].remove(label)
     sound = _Sound(segment)
     letter = 0
     for first in range(0, len(lines), CUE_LINES):
@@ -137,9 +165,12 @@ def _cues(segment: Segment, offset_ms: int) -> Iterator[Cue]:
             start_ms=offset_ms + _ms(sound.start_frame(begin)),
             end_ms=offset_ms + _ms(sound.end_frame(letter)),
             lines=tuple(" ".join(line) for line in part),
-            words=sum(map(len, part)),
+            words=sum(map(len, part)) + len(label.split()),
             made_by=maker(segment),
+            speaker=shown_text(segment.speaker or ""),
+            label=label,
         )
+        label = ""
 
 
 class _Sound:

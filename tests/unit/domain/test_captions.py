@@ -39,8 +39,10 @@ def _segment(
     *,
     session: str = "talk",
     words: tuple[Word, ...] = (),
+    speaker: str | None = None,
 ) -> Segment:
     return Segment(
+        speaker=speaker,
         session=session,
         number=1,
         text=text,
@@ -116,12 +118,22 @@ def _parse_vtt(pieces: Iterable[str]) -> list[Parsed]:
             assert "-->" not in times
             continue
         assert lines
+        lines[0] = re.sub("^<v [^<>]+>", "", lines[0])
+        assert all(lines)
         assert not re.search(r"[<>]|-->|&(?!amp;|lt;|gt;)", "".join(lines))
-        plain = [
-            line.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") for line in lines
-        ]
-        cues.append((*_parse_times(times, "."), plain))
+        cues.append((*_parse_times(times, "."), [_unescaped(line) for line in lines]))
     return cues
+
+
+def _voices(pieces: Iterable[str]) -> list[str]:
+    """Return who says each cue of a WebVTT file; "" where it does not say."""
+    texts = re.findall(r"(?m)^[\d:.]+ --> [\d:.]+\n(.*)$", "".join(pieces))
+    found = [re.match("<v ([^>]+)>", text) for text in texts]
+    return [_unescaped(match[1]) if match else "" for match in found]
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _letters(text: str) -> str:
@@ -142,6 +154,9 @@ words = st.builds(
 )
 
 
+speakers = [None, "", "Ada", "spk_1", "<b>A</b> & --> \n\nB", "Johann " * 8]
+
+
 @st.composite
 def _segments(draw: st.DrawFn) -> Segment:
     """Segments an engine might come up with, and worse: times run backwards and past the end."""
@@ -159,6 +174,7 @@ def _segments(draw: st.DrawFn) -> Segment:
         language="it-IT",
         words=draw(st.just(said) | st.just(()) | st.lists(words, max_size=5).map(tuple)),
         engine=draw(st.sampled_from(["", "sherpa", "a-->b\n\n<i>"])),
+        speaker=draw(st.sampled_from(speakers)),
     )
 
 
@@ -217,8 +233,11 @@ def test_no_letter_is_lost_or_added(entries: list[Entry], session: str | None) -
     assert _letters("".join(line for *_, lines in vtt for line in lines)) == said
     srt = _parse_srt(to_srt("Sala <1> --> 2", entries, session))
     assert [cue[:2] for cue in srt] == [cue[:2] for cue in vtt]
-    for (*_, in_srt), (*_, in_vtt) in zip(srt, vtt, strict=True):
-        assert in_srt == [line.replace("-->", "→") for line in in_vtt]
+    voices = _voices(to_vtt("Sala <1> --> 2", entries, session))
+    for (*_, in_srt), (*_, in_vtt), voice in zip(srt, vtt, voices, strict=True):
+        text = " ".join(in_vtt).replace("-->", "→")
+        name = voice if len(voice) < LINE_CHARACTERS else f"{voice[: LINE_CHARACTERS - 2]}…"
+        assert " ".join(in_srt) in {text, f"{name}: {text}".replace("-->", "→")}
 
 
 @patiently
@@ -231,7 +250,11 @@ def test_any_log_gives_json_and_text(entries: list[Entry], session: str | None) 
     assert [_letters(one["text"]) for one in listed] == [_letters(one.text) for one in wanted]
     text = _checked(to_txt("r", entries, session))
     paragraphs = [part for part in text.split("\n\n") if part and not part.startswith("r – ")]
-    assert [_letters(part) for part in paragraphs] == [_letters(one.text) for one in wanted]
+    for part, one in zip(paragraphs, wanted, strict=True):
+        said, name = _letters(one.text), _letters(one.speaker or "")
+        assert _letters(part).endswith(said)
+        label = _letters(part).removesuffix(said)
+        assert not label or name.startswith(label.rstrip("…:"))
 
 
 @patiently
@@ -355,6 +378,24 @@ def test_a_vtt_file_says_who_made_the_words() -> None:
         "00:00:00.000 --> 00:00:02.100\n"
         "a &lt; b --&gt; c &amp; d\n\n"
     )
+
+
+def test_files_say_who_speaks() -> None:
+    """Every WebVTT cue has its voice; SubRip and plain text name each speaker who begins."""
+    said = [("Ada", "Hello."), ("Ada", "Is it on?"), ("R&D <2>", "It is."), (None, "[laughter]")]
+    said += [("R&D <2>", "Thanks."), ("Ada", "So.")]
+    entries = _log(
+        *((2 * n + 2, _segment(text, 2 * n, 2 * n + 1.9, speaker=name))
+          for n, (name, text) in enumerate(said)),
+        (30, _segment("Next talk.", 0, 2, session="next", speaker="Ada")),
+    )  # fmt: skip
+    voices = _voices(to_vtt("main", entries))
+    assert voices == ["Ada", "Ada", "R&D <2>", "", "R&D <2>", "Ada", "Ada"]
+    spoken = ["Ada: Hello.", "Is it on?", "R&D <2>: It is.", "[laughter]", "Thanks.", "Ada: So."]
+    spoken += ["Ada: Next talk."]
+    assert [" ".join(lines) for *_, lines in _parse_srt(to_srt("main", entries))] == spoken
+    text = "".join(to_txt("main", entries)).split("\n\n")
+    assert [part for part in text if part and "UTC" not in part] == spoken
 
 
 def test_a_text_file_has_a_heading_for_each_session() -> None:

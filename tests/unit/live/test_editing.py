@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,6 +27,8 @@ ROOM = room_name("main")
 SECOND = 16_000
 VERSE = ["word", "for", "word", "the", "room", "can", "read", "along", "what", "it", "says"]
 
+SPEAKERS = (None, "Ada & Bo", "<Ugo>")
+
 
 def final(number: int, text: str = "") -> Segment:
     """Return a final of three words a second each."""
@@ -35,7 +38,8 @@ def final(number: int, text: str = "") -> Segment:
         Word(word, first + n * SECOND, first + (n + 1) * SECOND) for n, word in enumerate(texts)
     )
     end = words[-1].end_frame
-    return Segment("talk", number, " ".join(texts), first, end, True, "en-US", words)
+    speaker = SPEAKERS[number % 3]
+    return Segment("talk", number, " ".join(texts), first, end, True, "en-US", words, speaker)
 
 
 @dataclass
@@ -184,7 +188,8 @@ def subtitles(text: str, form: str) -> list[tuple[int, int, str]]:
 
 
 def plain(text: str) -> str:
-    """Return a cue's text without line breaks and escapes."""
+    """Return a cue's text without its speaker, line breaks and escapes."""
+    text = re.sub(r"^<v (Ada &amp; Bo|&lt;Ugo&gt;)>|^(Ada & Bo|<Ugo>):\s", "", text)
     for escape, char in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("→", "-->")):
         text = text.replace(escape, char)
     return " ".join(text.split())
@@ -200,7 +205,7 @@ def check_files(log: Sequence[Entry], read: Sequence[str]) -> None:
         assert times == sorted(times)
         assert all(start < end for start, end, _ in cues)
     text = "".join(to_txt("main", log))
-    assert [part for part in text.split("\n\n") if part and "UTC" not in part] == list(read)
+    assert [plain(part) for part in text.split("\n\n") if part and "UTC" not in part] == list(read)
     whole = json.loads("".join(to_json("main", log)))
     segments = [s for session in whole["sessions"] for s in session["segments"]]
     assert [segment["text"] for segment in segments] == list(read)
