@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from parola.domain.room_settings import Replacement, RoomSettings
 from parola.domain.terms import Terms
-from parola.domain.vocabulary import language_tag
+from parola.domain.vocabulary import language_tag, room_name
 from parola.ports import RoomBook
 from parola.stores.memory import MemoryRoomBook
 from parola.stores.sqlite import open_sqlite
@@ -41,6 +41,8 @@ TALK = RoomSettings(
     language_tag("it-IT"),
     Terms(("Grazia Deledda", "Nuoro"), "Canne al vento\n\nUn romanzo."),
     (Replacement("grazia della", "Grazia Deledda"),),
+    beside=room_name("sala inglese"),
+    keep_recordings=True,
 )
 
 

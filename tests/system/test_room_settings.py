@@ -16,6 +16,8 @@ DEFAULTS: dict[str, Any] = {
     "terms": {"phrases": [], "text": ""},
     "replacements": [],
     "blocked": [],
+    "beside": None,
+    "keep_recordings": False,
 }
 
 
@@ -37,6 +39,8 @@ def test_settings_survive_a_restart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "code", "said"),
     [
+        ({"beside": "a/b"}, 400, "bad_room_name", "slash"),
+        ({"beside": "refused"}, 400, "bad_message", "beside itself"),
         ({"language": "italiano!"}, 400, "bad_language", "like it-IT"),
         ({"langauge": "it-IT"}, 400, "bad_message", "langauge: Extra inputs"),
         ({"terms": {"phrases": "Ada"}}, 400, "bad_message", "terms.phrases: "),
@@ -56,6 +60,23 @@ def test_bad_settings_are_answered_with_a_sentence(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert said in answer.json()["detail"]
     assert httpx.get(url).json() == DEFAULTS
+
+
+def test_two_who_set_a_room_at_once_lose_nothing(scripted: RunningServer) -> None:
+    """Who has not seen the newest settings is told so, and what is there stays."""
+    for path in ("/api/rooms/shared/settings", "/api/event/settings"):
+        url = scripted.url + path
+        seen = {"If-Match": httpx.get(url).headers["etag"]}
+        anna = httpx.put(url, json={"blocked": ["damn"]}, headers=seen)
+        assert anna.status_code == 200
+        bruno = httpx.put(url, json={"blocked": ["heck"]}, headers=seen)
+        assert (bruno.status_code, bruno.json()["code"]) == (412, "outdated")
+        assert httpx.get(url).json() == anna.json()
+        seen = {"If-Match": anna.headers["etag"]}
+        assert httpx.get(url).headers["etag"] == anna.headers["etag"]
+        assert httpx.put(url, json={"blocked": ["damn", "heck"]}, headers=seen).is_success
+        assert httpx.get(url).json()["blocked"] == ["damn", "heck"]
+        assert httpx.put(url, json={}).is_success
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -78,6 +99,8 @@ def test_a_room_is_told_from_files(scripted: RunningServer, tmp_path: Path) -> N
         "terms": {"phrases": ["Grace Hopper", "Nuoro"], "text": ""},
         "replacements": [{"heard": "grace hooper", "shown": "Grace Hopper"}],
         "blocked": [],
+        "beside": None,
+        "keep_recordings": False,
     }
     wrong = run("terms", "told", "--replacements", names, *to)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)

@@ -1,11 +1,12 @@
 """Fetches transcripts from a server."""
 
+import base64
 import json
 import shutil
 import urllib.error
 import urllib.request
 from typing import BinaryIO
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 from parola.cli.outcome import FAILED, CommandError
 from parola.client.connection import socket_url
@@ -29,18 +30,39 @@ def copy_from_server(
     """
     query = urlencode({"session": session}) if session else ""
     path = f"/api/rooms/{quote(room, safe='')}/transcript.{form}"
-    url = api_url(server, path, query)
+    request = api_request(server, path, query)
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310 - http(s) only
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
             shutil.copyfileobj(answer, file)
     except urllib.error.HTTPError as error:
         raise refused(error) from error
     except urllib.error.URLError as error:
         raise CommandError(
-            f"No server at {server} ({error.reason}); start one with `parola serve`,"
+            f"No server at {shown_server(server)} ({error.reason}); start one with `parola serve`,"
             " or read its folder with --data.",
             FAILED,
         ) from error
+
+
+def api_request(server: str, path: str, query: str = "") -> urllib.request.Request:
+    """Return a request to an endpoint; a token in the address goes where no log keeps it.
+
+    Raises:
+        BadMessage: the server's address cannot be one.
+    """
+    parts = urlsplit(api_url(server, path, query))
+    carried, _, place = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urlunsplit(parts._replace(netloc=place)))  # noqa: S310
+    if carried:
+        basic = base64.b64encode(unquote(carried).encode()).decode()
+        request.add_header("Authorization", f"Basic {basic}")
+    return request
+
+
+def shown_server(server: str) -> str:
+    """Return a server's address without the token that it may hold."""
+    scheme, separator, rest = server.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def api_url(server: str, path: str, query: str = "") -> str:

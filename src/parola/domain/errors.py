@@ -12,6 +12,7 @@ ParolaError
 │   ├── Forbidden           forbidden: the token, or the place it comes from, does not give this
 │   └── NotFound            not_found
 ├── EditConflict            edit_conflict: somebody else has changed the line meanwhile
+├── Outdated                outdated: somebody else has set this anew since it was looked at
 ├── RoomBusy                room_busy: somebody else is speaking into the room
 ├── TooMany                 too_many: one address asks for more than its share; wait a little
 ├── ServerFull              server_full: as much is going on here as may; come back later
@@ -106,6 +107,12 @@ class EditConflict(ParolaError):  # noqa: N818 - said of the line, as in the pro
     """Somebody else has changed the line meanwhile; nothing was overwritten."""
 
     code = "edit_conflict"
+
+
+class Outdated(ParolaError):  # noqa: N818 - said of what was seen
+    """Somebody else has set this anew since it was looked at; nothing was overwritten."""
+
+    code = "outdated"
 
 
 class RoomBusy(ParolaError):  # noqa: N818 - said of the room, as in the protocol

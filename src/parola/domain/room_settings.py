@@ -1,10 +1,11 @@
 """What people set for one room, and what may be set at most."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import asdict, dataclass, field
 
 from parola.domain.errors import TooLarge
 from parola.domain.terms import Terms
-from parola.domain.vocabulary import Language, RoomMode
+from parola.domain.vocabulary import Language, RoomMode, RoomName
 
 MAX_TEXT = 50_000
 """Characters of running text: some 25 pages of slides."""
@@ -48,8 +49,20 @@ class RoomSettings:
     blocked: tuple[str, ...] = ()
     """Words and phrases that are masked wherever an engine writes them."""
 
+    beside: RoomName | None = None
+    """The room with the same talk in another language; big screens show both, side by side."""
+
+    keep_recordings: bool = False
+    """Whether its talks' sound is kept, beside their words."""
+
     mode: RoomMode = "live"
     """What the operator lets be seen and kept; it outlives a restart."""
+
+
+def version_of(settings: RoomSettings) -> str:
+    """Return a word that differs wherever settings do; what the operator lets be seen aside."""
+    fields = asdict(settings) | {"mode": ""}
+    return hashlib.sha256(repr(fields).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 def checked(settings: RoomSettings) -> RoomSettings:

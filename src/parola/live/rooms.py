@@ -12,9 +12,11 @@ from parola.beside import beside
 from parola.domain.audio import RATE_HZ
 from parola.domain.corrections import Edits
 from parola.domain.errors import (
+    BadMessage,
     EditConflict,
     EngineFailed,
     NoEngine,
+    Outdated,
     ParolaError,
     RoomBusy,
     ServerFull,
@@ -22,7 +24,7 @@ from parola.domain.errors import (
 )
 from parola.domain.key_phrases import with_names
 from parola.domain.log import Change, Edit, Entry, SessionPast, StateChange, Withheld
-from parola.domain.room_settings import WHOLE_EVENT, RoomSettings, checked
+from parola.domain.room_settings import WHOLE_EVENT, RoomSettings, checked, version_of
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomMode, RoomName
 from parola.live.curtain import STATES, UNKEPT, Curtain
@@ -311,6 +313,8 @@ class Rooms:
         self._talks: set[asyncio.Task[None]] = set()
         """Running until the last line of a talk is numbered."""
         self._following: dict[RoomName, asyncio.Task[None]] = {}
+        self._setting = asyncio.Lock()
+        """Held from the look at a room's settings to the new ones."""
         self.stopping = False
         self.event = RoomSettings()
         """What holds for every room, beside its own."""
@@ -492,34 +496,52 @@ class Rooms:
             await room.tell(RoomState("failed", error.message))
             raise
 
-    async def set_up(self, name: RoomName, settings: RoomSettings) -> None:
-        """Set everything for a room anew; a talk that goes on there goes on by it.
+    async def set_up(
+        self, name: RoomName, settings: RoomSettings, seen: str | None = None
+    ) -> None:
+        """Set everything for a room anew but its mode; a talk that goes on there goes on by it.
+
+        Args:
+            name: the room.
+            settings: what holds from now on.
+            seen: the version that was looked at; None to overwrite whatever there is.
 
         Raises:
+            Outdated: somebody else has set it anew since; what was set before stays.
             NoEngine: no engine knows the language.
+            BadMessage: it would stand beside itself.
             TooLarge: more than a room takes; the message says of what.
             StoreFailed: it cannot be kept now; what was set before stays.
         """
-        checked(settings)
         if settings.language:
             self.engine_for(settings.language)
-        await self.plugs.book.write(name, settings)
+        if settings.beside == name:
+            raise BadMessage(f"{name!r} cannot stand beside itself; name another room.")
+        settings = await self._set(name, settings, seen)
         if room := self._rooms.get(name):
             room.settings = settings
             await self._renew(room)
 
-    async def set_up_event(self, settings: RoomSettings) -> None:
+    async def set_up_event(self, settings: RoomSettings, seen: str | None = None) -> None:
         """Set the replacements and blocked words of all rooms anew; talks go on by them.
 
         Raises:
-            TooLarge: more than fits; the message says of what.
-            StoreFailed: it cannot be kept now; what was set before stays.
+            Outdated, TooLarge, StoreFailed: see `set_up`.
         """
-        checked(settings)
-        await self.plugs.book.write(WHOLE_EVENT, settings)
-        self.event = settings
+        self.event = await self._set(WHOLE_EVENT, settings, seen)
         for room in self.open_rooms:
             await self._renew(room)
+
+    async def _set(self, name: str, settings: RoomSettings, seen: str | None) -> RoomSettings:
+        checked(settings)
+        async with self._setting:
+            before = await self.plugs.book.read(name)
+            if seen not in {None, version_of(before)}:
+                raise Outdated("Somebody else has set this anew meanwhile; look at it again.")
+            # What the operator lets be seen is set elsewhere, and not by whoever sends the words.
+            settings = replace(settings, mode=before.mode)
+            await self.plugs.book.write(name, settings)
+        return settings
 
     async def turn(self, name: RoomName, mode: RoomMode) -> Saving:
         """Set what a room lets be seen and kept; it holds at once, and outlives a restart.
@@ -529,8 +551,9 @@ class Rooms:
             ServerFull: too many rooms are in use.
         """
         async with self.enter(name) as room:
-            settings = replace(await self.plugs.book.read(name), mode=mode)
-            await self.plugs.book.write(name, settings)
+            async with self._setting:
+                settings = replace(await self.plugs.book.read(name), mode=mode)
+                await self.plugs.book.write(name, settings)
             room.settings = settings
             return await room.turn(mode)
 

@@ -94,6 +94,7 @@ HTTP_STATUS: dict[type[errors.ParolaError], int] = {
     errors.BadAudio: 415,
     errors.BadInput: 400,
     errors.EditConflict: 409,
+    errors.Outdated: 412,
     errors.RoomBusy: 409,
     errors.TooMany: 429,
     errors.ServerFull: 503,

@@ -1,17 +1,16 @@
 """A room's settings over HTTP: language, the talk's own words, replacements."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Message
 
 from parola.domain.errors import BadMessage, TooLarge
-from parola.domain.room_settings import WHOLE_EVENT, Replacement, RoomSettings
+from parola.domain.room_settings import WHOLE_EVENT, Replacement, RoomSettings, version_of
 from parola.domain.terms import Terms
 from parola.domain.vocabulary import language_tag, room_name
 from parola.server.deps import Services, services
@@ -51,6 +50,10 @@ class SettingsForm(Form):
     terms: TermsForm = TermsForm()
     replacements: list[ReplacementForm] = []
     blocked: list[str] = Field(default=[], description="Words and phrases that are masked.")
+    beside: str | None = Field(
+        default=None, description="Room with the same talk in another language, for big screens."
+    )
+    keep_recordings: bool = Field(default=False, description="Whether talks' sound is kept.")
 
 
 class EventForm(Form):
@@ -84,34 +87,58 @@ class SpokenRoute(APIRoute):
 router = APIRouter(route_class=SpokenRoute)
 
 
+Seen = Annotated[str, Header(alias="if-match", description="The ETag that was looked at.")]
+"""Without it, whatever was set before is overwritten."""
+
+
 @router.get("/api/rooms/{room}/settings", tags=["rooms"])
-async def room_settings(running: Running, room: str) -> SettingsForm:
+async def room_settings(running: Running, answer: Response, room: str) -> SettingsForm:
     """Return what is set for a room; the defaults where nothing is."""
-    return _shown(await running.rooms.plugs.book.read(room_name(room)))
+    settings = await running.rooms.plugs.book.read(room_name(room))
+    return _shown(_tagged(answer, settings))
 
 
 @router.put("/api/rooms/{room}/settings", tags=["rooms"])
-async def set_room(running: Running, room: str, form: SettingsForm) -> SettingsForm:
-    """Set everything for a room anew; it is kept, and holds at once."""
-    name, settings = room_name(room), _meant(form)
-    # What the operator lets be seen is set elsewhere, and not by whoever sends the words.
-    mode = (await running.rooms.plugs.book.read(name)).mode
-    await running.rooms.set_up(name, replace(settings, mode=mode))
-    return _shown(settings)
+async def set_room(
+    running: Running, answer: Response, room: str, form: SettingsForm, if_match: Seen = ""
+) -> SettingsForm:
+    """Set everything for a room anew; it is kept, and holds at once.
+
+    412 where somebody else has set it since the `ETag` of If-Match was given.
+    """
+    settings = _meant(form)
+    await running.rooms.set_up(room_name(room), settings, _seen(if_match))
+    return _shown(_tagged(answer, settings))
 
 
 @router.get("/api/event/settings", tags=["rooms"])
-async def event_settings(running: Running) -> EventForm:
+async def event_settings(running: Running, answer: Response) -> EventForm:
     """Return what is set for every room."""
-    return _event(await running.rooms.plugs.book.read(WHOLE_EVENT))
+    return _event(_tagged(answer, await running.rooms.plugs.book.read(WHOLE_EVENT)))
 
 
 @router.put("/api/event/settings", tags=["rooms"])
-async def set_event(running: Running, form: EventForm) -> EventForm:
-    """Set the replacements and blocked words of all rooms anew; a room's own come first."""
+async def set_event(
+    running: Running, answer: Response, form: EventForm, if_match: Seen = ""
+) -> EventForm:
+    """Set the replacements and blocked words of all rooms anew; a room's own come first.
+
+    412 where somebody else has set them since the `ETag` of If-Match was given.
+    """
     settings = _meant(SettingsForm(replacements=form.replacements, blocked=form.blocked))
-    await running.rooms.set_up_event(settings)
-    return _event(settings)
+    await running.rooms.set_up_event(settings, _seen(if_match))
+    return _event(_tagged(answer, settings))
+
+
+def _tagged(answer: Response, settings: RoomSettings) -> RoomSettings:
+    """Say in the answer which version this is."""
+    answer.headers["ETag"] = f'"{version_of(settings)}"'
+    return settings
+
+
+def _seen(if_match: str) -> str | None:
+    """Return the version that a request was made on; None where any will do."""
+    return None if if_match in {"", "*"} else if_match.strip('"')
 
 
 def _meant(form: SettingsForm) -> RoomSettings:
@@ -119,6 +146,7 @@ def _meant(form: SettingsForm) -> RoomSettings:
 
     Raises:
         BadLanguage: the language is no language tag.
+        BadRoomName: no room can be called what is to stand beside.
         BadMessage: a replacement has an empty side.
     """
     rules = tuple(Replacement(_trim(r.heard), _trim(r.shown)) for r in form.replacements)
@@ -131,6 +159,8 @@ def _meant(form: SettingsForm) -> RoomSettings:
         terms=Terms(phrases, form.terms.text.strip()),
         replacements=rules,
         blocked=tuple(dict.fromkeys(word for word in map(_trim, form.blocked) if word)),
+        beside=room_name(form.beside) if form.beside else None,
+        keep_recordings=form.keep_recordings,
     )
 
 
@@ -142,6 +172,8 @@ def _shown(settings: RoomSettings) -> SettingsForm:
             ReplacementForm(heard=rule.heard, shown=rule.shown) for rule in settings.replacements
         ],
         blocked=list(settings.blocked),
+        beside=settings.beside,
+        keep_recordings=settings.keep_recordings,
     )
 
 

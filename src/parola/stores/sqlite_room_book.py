@@ -7,7 +7,7 @@ from dataclasses import asdict
 from parola.domain.errors import StoreFailed
 from parola.domain.room_settings import Replacement, RoomSettings
 from parola.domain.terms import Terms
-from parola.domain.vocabulary import Language
+from parola.domain.vocabulary import Language, RoomName
 from parola.stores.sqlite_file import Connection
 
 
@@ -58,10 +58,12 @@ def decode(text: str) -> RoomSettings:
     """
     fields = json.loads(text)
     language, terms = fields.pop("language"), fields.pop("terms")
+    beside = fields.pop("beside", None)
     return RoomSettings(
         language=language and Language(language),
         terms=Terms(tuple(terms.pop("phrases")), **terms),
         replacements=tuple(Replacement(**rule) for rule in fields.pop("replacements")),
         blocked=tuple(fields.pop("blocked", ())),
+        beside=beside and RoomName(beside),
         **fields,
     )

@@ -5,10 +5,10 @@ import { ask } from "./requests.js";
 /** @param {string} room */
 const under = (room) => `/api/rooms/${encodeURIComponent(room)}`;
 
-const send = (method, path, body, by = "") =>
+const send = (method, path, body, by = "", more = {}) =>
   ask(method, path, {
     body: JSON.stringify(body),
-    headers: { "Content-Type": "application/json", "X-Operator": headerSafe(by) },
+    headers: { "Content-Type": "application/json", "X-Operator": headerSafe(by), ...more },
   });
 
 /** Puts other words in a line's place. */
@@ -32,11 +32,22 @@ const settingsOf = (room) => (room ? `${under(room)}/settings` : "/api/event/set
 /** Returns what is set for a room, or for every room ("" for its name). */
 export const settings = async (room) => (await ask("GET", settingsOf(room))).json();
 
-/** Changes what is set, from what is set at this moment. */
+/** How often a change is made anew because somebody else was quicker. */
+const ATTEMPTS = 5;
+
+/** Changes what is set, from what is set at this moment: two operators overwrite no rule. */
 export async function change(room, alter, by) {
-  const now = await settings(room);
-  alter(now);
-  return (await send("PUT", settingsOf(room), now, by)).json();
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await ask("GET", settingsOf(room));
+    const now = await answer.json();
+    alter(now);
+    const seen = { "If-Match": answer.headers.get("etag") ?? "*" };
+    try {
+      return (await send("PUT", settingsOf(room), now, by, seen)).json();
+    } catch (error) {
+      if (error.code !== "outdated" || attempt === ATTEMPTS) throw error;
+    }
+  }
 }
 
 /** A header holds Latin letters; others become "?", as in a log that knows no better. */
