@@ -87,7 +87,9 @@ class Tab:
             self.faults.append(f"asked {url}")
 
     def _failed(self, request: Request) -> None:
-        if not self.may_break:
+        # A player that is sent elsewhere in its file lets go of the piece it was loading.
+        is_let_go = request.resource_type == "media" and request.failure == "net::ERR_ABORTED"
+        if not self.may_break and not is_let_go:
             self.faults.append(f"{request.url} failed: {request.failure}")
 
     def _answered(self, response: Response) -> None:

@@ -1,6 +1,6 @@
 """Every seam of the house on one page: what the running system asks of its plugs."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -373,6 +373,47 @@ class RoomBook(Protocol):
         """
 
 
+class Recording(Protocol):
+    """One talk's sound on its way to where it is kept; used by one task."""
+
+    async def write(self, chunks: Sequence[AudioChunk]) -> None:
+        """Add sound, in order, on the session's clock; what lies between is silence.
+
+        What was kept before from the first chunk's place on is replaced. What was written survives
+        the process.
+
+        Raises:
+            StoreFailed, DiskFull, TooLarge: it is not kept; what follows may be.
+        """
+
+    async def close(self) -> None:
+        """Add the rest, and let go.
+
+        Raises:
+            StoreFailed, DiskFull: the last tenth of a second is not kept.
+        """
+
+
+class Recordings(Protocol):
+    """The kept sound of talks."""
+
+    def open(self, room: str, session: str) -> Recording:
+        """Return where a talk's sound goes; nothing is there before the first of it."""
+
+    async def find(self, room: str, session: str) -> Path | None:
+        """Return the file of a talk's sound, if any was kept."""
+
+    async def kept(self, talks: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of the talks (room, session) whose sound was kept."""
+
+    async def delete(self, room: str, session: str) -> bool:
+        """Delete a talk's sound; return whether there was any.
+
+        Raises:
+            StoreFailed: it cannot be deleted.
+        """
+
+
 class AccessBook(Protocol):
     """The keys that tokens are signed with, the tokens given out, and what operators did.
 
@@ -517,7 +558,7 @@ class Notifier(Protocol):
         """Tell the job's webhook once; never raises for what happens out there."""
 
 
-AlarmKind = Literal["no words", "silence", "clipping", "hum", "source quiet"]
+AlarmKind = Literal["no words", "silence", "clipping", "hum", "source quiet", "recording"]
 
 
 @dataclass(frozen=True, slots=True)

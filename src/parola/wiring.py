@@ -51,6 +51,7 @@ from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.server.uploads import Uploads
 from parola.stores.aws import open_aws
 from parola.stores.dynamodb import open_dynamodb
+from parola.stores.recordings import RecordingFolder
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqs import SqsQueue
@@ -90,7 +91,8 @@ class Settings(JobSettings):
         return value.split(",") if isinstance(value, str) else value
 
     data: Path = Field(
-        Path("parola-data"), description="Folder for everything that is kept: log and uploads."
+        Path("parola-data"),
+        description="Folder for all that is kept: log, uploads, recordings.",
     )
     engine: EngineName = Field(
         "auto", description="Recogniser: auto takes the best one available for the language."
@@ -297,6 +299,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             bus=LocalBus(),
             now_ms=_now_ms,
             monotonic=time.monotonic,
+            recordings=RecordingFolder(settings.data / "recordings"),
         )
         moods = await stack.enter_async_context(_moods(stores.moods, settings.sentiment))
         tasks = await stack.enter_async_context(tasks_beside())

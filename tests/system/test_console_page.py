@@ -1,12 +1,16 @@
 """The operator's page in a real Chromium: two people put one talk right while it is said."""
 
+from typing import Any
+
 import httpx
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests import browser
 from tests.browser import BIG, PHONE, Open
 from tests.servers import RunningServer
+from tests.speakers import speak
+from tests.system.talks import until
 from tests.system.test_reading_pages import NARROW, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -89,6 +93,46 @@ async def test_a_correction_teaches_a_rule(scripted: RunningServer, open_tab: Op
     await expect(page.locator("#guess")).to_contain_text("•••")
     await page.click("#rules button")
     await expect(page.locator("#rules li")).to_have_count(0)
+
+
+async def test_what_holds_for_a_room_is_set_without_losing_a_word(
+    scripted: RunningServer, open_tab: Open
+) -> None:
+    """Two operators set one room at once and both are heard; a refusal says why and stays."""
+    await speak(scripted, "set", 3)
+    tab = await open_tab(scripted, "/console?room=set")
+    tab.refusals |= {400, 412}
+    page = tab.page
+    await expect(page.locator("#rules")).to_be_attached()
+    async with httpx.AsyncClient(base_url=scripted.url) as client:
+
+        async def settings() -> dict[str, Any]:
+            found: dict[str, Any] = (await client.get("/api/rooms/set/settings")).json()
+            return found
+
+        others = [{"blocked": ["heck"]}]
+
+        async def somebody_is_quicker(route: Route) -> None:
+            if route.request.method == "PUT" and others:
+                await client.put("/api/rooms/set/settings", json=others.pop())
+            await route.continue_()
+
+        await page.route("**/api/rooms/set/settings", somebody_is_quicker)
+        await page.check("#keep")
+        await expect(page.locator("#blocked")).to_contain_text("heck")
+        now = await settings()
+        assert (now["keep_recordings"], now["blocked"]) == (True, ["heck"])
+        await page.fill("#beside", "set")
+        await page.press("#beside", "Tab")
+        await expect(page.locator("#error")).to_contain_text("cannot stand beside itself")
+        await page.fill("#beside", "set-it")
+        await page.press("#beside", "Tab")
+        await expect(page.locator("#error")).to_be_hidden()
+
+        async def is_set() -> bool:
+            return bool((await settings())["beside"] == "set-it")
+
+        await until(is_set)
 
 
 async def test_the_screens_go_blank_at_a_key(scripted: RunningServer, open_tab: Open) -> None:

@@ -285,11 +285,17 @@ async def test_the_way_to_the_phone_page(scripted: RunningServer, open_tab: Open
 
 
 async def test_two_rooms_side_by_side(scripted: RunningServer, open_tab: Open) -> None:
-    """A second room stands beside the first, each with its own words and its name as text."""
+    """A room that is set to stand beside another does, with words and name of its own; or alone."""
     await speak(scripted, "one", 5)
     await speak(scripted, "<b>two", 7)
-    page = (await open_tab(scripted, "/rooms/one?with=%3Cb%3Etwo")).page
+    async with httpx.AsyncClient(base_url=scripted.url) as client:
+        beside = {"beside": "<b>two"}
+        assert (await client.put("/api/rooms/one/settings", json=beside)).is_success
+    page = (await open_tab(scripted, "/rooms/one?lines=3")).page
+    assert page.url == f"{scripted.url}/rooms/one?lines=3&with=%3Cb%3Etwo"
     panes = page.locator(".pane")
     await expect(panes.nth(0).locator(".line")).to_have_text("0 1 2 3 4")
     await expect(panes.nth(1).locator(".line")).to_have_text("0 1 2 3 4 5 6")
     await expect(panes.nth(1).locator(".pane-room")).to_have_text("<b>two")
+    await page.goto(f"{scripted.url}/rooms/one?with=")
+    await expect(panes).to_have_count(1)

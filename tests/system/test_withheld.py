@@ -14,6 +14,7 @@ from parola.stores.sqlite import open_sqlite_log
 from tests import browser
 from tests.browser import Open
 from tests.servers import RunningServer, serving
+from tests.system.test_reading_pages import violations
 
 chromium, open_tab = browser.chromium, browser.open_tab  # fixtures, which pytest finds by name
 
@@ -79,3 +80,17 @@ async def test_a_doubtful_word_is_shown_and_marked(server: RunningServer, open_t
     await expect(page.locator(".line")).to_have_text("good mourning")
     await expect(page.locator(".doubtful")).to_have_text("mourning")
     await expect(page.locator(".doubtful")).not_to_have_css("text-decoration-line", "none")
+
+
+@pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_console_shows_what_was_withheld(server: RunningServer, open_tab: Open) -> None:
+    """An operator sees the words and the reason; nothing is asked for before that."""
+    tab = await open_tab(server, "/console?room=sala")
+    page = tab.page
+    await expect(page.locator("#lines .row")).to_have_count(1)
+    assert not [url for url in tab.requests if url.endswith("/withheld")]
+    await page.click("#withheld-box summary")
+    await expect(page.locator("#withheld li")).to_contain_text("thank you for watching")
+    await expect(page.locator("#withheld li")).to_contain_text("no speech under it")
+    assert await violations(page) == []

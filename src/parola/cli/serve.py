@@ -25,7 +25,8 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for everything that is kept: log and uploads.", show_default="parola-data"
+            help="Folder for all that is kept: log, uploads, recordings.",
+            show_default="parola-data",
         ),
     ] = None,
     engine: Annotated[

@@ -1,9 +1,9 @@
 """Which of a session's sound is off the record: spoken to be shown, and kept nowhere."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
-from parola.domain.audio import RATE_HZ
+from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.log import Switch
 
 
@@ -35,6 +35,15 @@ class OffRecord:
     def next_after(self, frame: int) -> int | None:
         """Return the first frame after this one at which the other word holds, if it is known."""
         return min((s.frame for s in self._switches if s.frame > frame), default=None)
+
+    def kept(self, chunk: AudioChunk) -> Iterator[AudioChunk]:
+        """Yield the parts of a chunk that are on the record."""
+        while chunk.frames:
+            until = self.next_after(chunk.first_frame)
+            part, rest = chunk.cut(chunk.end_frame if until is None else until)
+            if not self.is_off(part.first_frame):
+                yield part
+            chunk = rest
 
     def switch(self, fed_frame: int, now_ms: int, *, is_off: bool) -> Switch | None:
         """Note the word at a time and the first frame that has not come; None if it held already.

@@ -34,6 +34,7 @@ from parola.live.options import check_options
 from parola.live.recorder import Recorder, Saving
 from parola.live.session import Session, SessionPlan, Sink
 from parola.live.talk import Talk
+from parola.live.tape import Tape
 from parola.ports import (
     Alarm,
     Bill,
@@ -43,6 +44,7 @@ from parola.ports import (
     Metered,
     Numbered,
     Partial,
+    Recordings,
     RoomBook,
     RoomState,
     Unrecorded,
@@ -91,6 +93,9 @@ class Plugs:
 
     monotonic: Callable[[], float]
     """Seconds; for measuring how long a source has been silent."""
+
+    recordings: Recordings | None = None
+    """Where the sound of talks is kept, in rooms that want it."""
 
 
 @dataclass(slots=True)
@@ -287,6 +292,11 @@ class Room:
         now_s = self._plugs.monotonic()
         session = self.session
         alarms = session.alarms.now(now_s, now_s - self._heard_at) if session else ()
+        alarms += tuple(
+            Alarm("recording", speaking.tape.failure)
+            for speaking in self.speaking
+            if speaking.tape and speaking.tape.failure
+        )
         if alarms != self._alarms:
             self._alarms = alarms
             await self.tell_again()
@@ -428,7 +438,7 @@ class Rooms:
             plan = _planned(replace(plan, room=name), room.settings, self.event)
             engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan)
             check_options(engine, plan)
-            session = self._session(plan, engine, talk)
+            session = self._session(plan, engine, talk, tape=self._tape(room, plan))
             self._begin(room, session, lambda: self._talk(room, session, talk), joins=joins)
             try:
                 await room.follow_suit(session)
@@ -483,7 +493,7 @@ class Rooms:
         plan = _planned(plan, room.settings, self.event)
         engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan, past)
         check_options(engine, plan)
-        session = self._session(plan, engine, talk, past)
+        session = self._session(plan, engine, talk, past, self._tape(room, plan))
         intake = room.intake = Intake(session, plan.rate_hz, position)
         self._begin(room, session, lambda: self._numbered_talk(room, intake, talk))
         await room.follow_suit(session)
@@ -496,9 +506,7 @@ class Rooms:
             await room.tell(RoomState("failed", error.message))
             raise
 
-    async def set_up(
-        self, name: RoomName, settings: RoomSettings, seen: str | None = None
-    ) -> None:
+    async def set_up(self, name: RoomName, settings: RoomSettings, seen: str | None = None) -> None:
         """Set everything for a room anew but its mode; a talk that goes on there goes on by it.
 
         Args:
@@ -559,6 +567,8 @@ class Rooms:
 
     async def _renew(self, room: Room) -> None:
         for session in room.speaking:
+            if session.tape:
+                session.tape.is_on = room.settings.keep_recordings
             if session.is_ending:
                 continue
             plan = _planned(session.plan, room.settings, self.event)
@@ -590,8 +600,19 @@ class Rooms:
         if self.stopping:
             raise Stopping("The server is about to restart; please connect again in a moment.")
 
+    def _tape(self, room: Room, plan: SessionPlan) -> Tape | None:
+        if self.plugs.recordings is None:
+            return None
+        recording = self.plugs.recordings.open(room.name, plan.session)
+        return Tape(recording, is_on=room.settings.keep_recordings)
+
     def _session(
-        self, plan: SessionPlan, engine: Engine, sink: Sink, past: SessionPast | None = None
+        self,
+        plan: SessionPlan,
+        engine: Engine,
+        sink: Sink,
+        past: SessionPast | None = None,
+        tape: Tape | None = None,
     ) -> Session:
         if len(self._sessions) >= self._limits.sessions:
             raise ServerFull(
@@ -599,7 +620,7 @@ class Rooms:
                 "wait for one to end."
             )
         gate = self.plugs.make_gate() if engine.gated else None
-        session = Session(plan, engine, gate, sink, past=past)
+        session = Session(plan, engine, gate, sink, past=past, tape=tape)
         self._sessions.add(session)
         return session
 

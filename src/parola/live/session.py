@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import NAMESPACE_OID, uuid5
@@ -27,6 +28,7 @@ from parola.live.evidence import Evidence, Weighed
 from parola.live.off_record import OffRecord
 from parola.live.retries import Retries
 from parola.live.showing import Saved, Showing
+from parola.live.tape import Tape
 from parola.ports import Engine, EngineStream, RoomState, StreamRequest
 
 logger = logging.getLogger(__name__)
@@ -113,9 +115,12 @@ class Session:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         past: SessionPast | None = None,
         stall_s: float = STALL_S,
+        tape: Tape | None = None,
     ) -> None:
         """Begin at the plan's first frame, after what the log holds of the session already."""
         self.plan = plan
+        self.tape = tape
+        """What keeps its sound, where that may be kept at all."""
         self._engine = engine
         self._renewal: tuple[SessionPlan, Engine] | None = None
         self._gate = gate
@@ -225,6 +230,8 @@ class Session:
         chunk = AudioChunk(self._fed, pcm)
         self._fed, self._newest = chunk.end_frame, pcm
         self.alarms.hear(chunk)
+        if self.tape:
+            self.tape.hear(self.record.kept(chunk))
         gated = self._gate.add(chunk) if self._gate else []
         for decided in gated:
             self.alarms.voice(decided)
@@ -307,7 +314,8 @@ class Session:
         """
         try:
             await self._sink.tell(self._state)
-            async with beside(self._showing.run()):
+            taping = self.tape.running() if self.tape else nullcontext()
+            async with taping, beside(self._showing.run()):
                 failure = await self._recognise_or_fail()
                 await self._showing.all_shown()
             if failure:

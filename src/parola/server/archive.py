@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import FileResponse, Response
 
 from parola.domain import captions
 from parola.domain.access import Rights
@@ -20,6 +21,8 @@ router = APIRouter(tags=["archive"])
 Running = Annotated[Services, Depends(services)]
 May = Annotated[Rights, Depends(rights)]
 
+RECORDING_TYPE = "audio/mpeg"
+
 FOUND = 50
 """How many lines one answer has at most."""
 
@@ -27,7 +30,31 @@ FOUND = 50
 @router.get("/api/talks")
 async def talks(running: Running, may: May) -> dict[str, Any]:
     """Return every talk that has a transcript and may be read, the newest first."""
-    return {"talks": [_talk(talk) for talk in await _readable(_archive(running), may)]}
+    found = await _readable(_archive(running), may)
+    keeps = running.rooms.plugs.recordings
+    kept = await keeps.kept([(talk.room, talk.session) for talk in found]) if keeps else set()
+    return {"talks": [_talk(talk, recorded=(talk.room, talk.session) in kept) for talk in found]}
+
+
+@router.get("/api/rooms/{room}/recording")
+async def recording(running: Running, room: str, session: str) -> Response:
+    """Return a talk's sound where it was kept: MP3, in which every time is that of the words."""
+    name, keeps = room_name(room), running.rooms.plugs.recordings
+    path = await keeps.find(name, session) if keeps else None
+    if path is None:
+        raise NotFound("No sound was kept of this talk.")
+    # What is deleted is to be gone, and what is being said to grow.
+    headers = {"Cache-Control": "private, no-cache"}
+    return FileResponse(path, headers=headers, media_type=RECORDING_TYPE)
+
+
+@router.delete("/api/rooms/{room}/recording", status_code=204)
+async def delete_recording(running: Running, room: str, session: str) -> Response:
+    """Delete a talk's sound; its words stay."""
+    name, keeps = room_name(room), running.rooms.plugs.recordings
+    if not (keeps and await keeps.delete(name, session)):
+        raise NotFound("No sound was kept of this talk.")
+    return Response(status_code=204)
 
 
 @router.get("/api/search")
@@ -66,7 +93,7 @@ def _archive(running: Services) -> Archive:
     return log
 
 
-def _talk(talk: Talk) -> dict[str, Any]:
+def _talk(talk: Talk, *, recorded: bool) -> dict[str, Any]:
     ended = talk.ended_at_ms
     return {
         "room": talk.room,
@@ -75,6 +102,7 @@ def _talk(talk: Talk) -> dict[str, Any]:
         "started_at": captions.utc_iso(talk.started_at_ms),
         "ended_at": None if ended is None else captions.utc_iso(ended),
         "lines": talk.lines,
+        "recording": recorded,
     }
 
 

@@ -113,6 +113,7 @@ def _room(
         "level_dbfs": round(session.level_dbfs, 1) if session else None,
         "words": live.counts.words if live else 0,
         "mode": live.curtain.mode if live else "live",
+        "keeps_sound": live.settings.keep_recordings if live else False,
         "alarms": [
             {"kind": alarm.kind, "detail": alarm.detail} for alarm in (live.alarms if live else ())
         ],

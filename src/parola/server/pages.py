@@ -1,23 +1,30 @@
 """The pages people open: files from this server alone, the same for every room."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import fastapi_offline
 import segno
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import FileResponse, Response
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 import parola
+from parola.domain.access import Rights
+from parola.domain.errors import StoreFailed
 from parola.domain.vocabulary import room_name
+from parola.server.deps import Services, rights, services
 
 SWAGGER = Path(fastapi_offline.__file__).parent / "static"
 PAGES = Path(parola.__file__).parent / "pages"
 
 router = APIRouter(include_in_schema=False)
+
+Running = Annotated[Services, Depends(services)]
+May = Annotated[Rights, Depends(rights)]
 
 
 def add_pages(app: FastAPI) -> None:
@@ -64,8 +71,15 @@ async def talk(room: str) -> Response:
 
 @router.get("/rooms/{room}")
 @router.get("/sala/{room}")
-async def display(room: str) -> Response:
-    """Return the big screen."""
+async def display(request: Request, running: Running, may: May, room: str) -> Response:
+    """Return the big screen; with the room that is set to stand beside it, who may read both."""
+    name = room_name(room)
+    # Words go on where the settings cannot be read.
+    with suppress(StoreFailed):
+        beside = (await running.rooms.plugs.book.read(name)).beside
+        if beside and "with" not in request.query_params and may.allow("read", beside):
+            both = request.url.include_query_params(**{"with": beside})
+            return RedirectResponse(f"{both.path}?{both.query}", 303)
     return _page("display", room)
 
 

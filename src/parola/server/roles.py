@@ -69,6 +69,8 @@ RULES = (
     Rule("PUT", "/api/rooms/{room}/lines/{number}", "operate"),
     Rule("POST", "/api/rooms/{room}/lines/{number}/strike", "operate"),
     Rule("POST", "/api/rooms/{room}/lines/{number}/restore", "operate"),
+    Rule("GET", "/api/rooms/{room}/recording", "read"),
+    Rule("DELETE", "/api/rooms/{room}/recording", "operate"),
     Rule("GET", "/api/rooms/{room}/settings", "operate"),
     Rule("PUT", "/api/rooms/{room}/settings", "operate"),
     Rule("PUT", "/api/rooms/{room}/mode", "operate"),

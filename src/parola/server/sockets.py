@@ -142,7 +142,10 @@ async def _take_numbered(
         channels=start.channels,
     )
     async with rooms.enter(name) as room, rooms.attend(name, plan, start.position) as hold:
-        await _say(socket, messages.ready_message(start.session, hold.intake.received))
+        ready = messages.ready_message(
+            start.session, hold.intake.received, keeps_sound=room.settings.keep_recordings
+        )
+        await _say(socket, ready)
         try:
             async with (
                 beside(_acknowledge(socket, hold.intake)),

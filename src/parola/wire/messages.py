@@ -121,9 +121,10 @@ def state_message(
     )
 
 
-def ready_message(session: str, position: int) -> str:
+def ready_message(session: str, position: int, *, keeps_sound: bool = False) -> str:
     """Return the answer to `start`: send audio from `position` on."""
-    return _json({"type": "ready", "session": session, "position": position})
+    told = {"keeps_sound": True} if keeps_sound else {}
+    return _json({"type": "ready", "session": session, "position": position} | told)
 
 
 def ack_message(position: int) -> str:

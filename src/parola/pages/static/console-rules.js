@@ -31,8 +31,13 @@ export class Rules {
         if (!now.blocked.some((other) => same(other, word))) now.blocked.push(word);
       }).then(() => event.target.reset());
     });
-    $("language").addEventListener("change", ({ target }) =>
-      this.#alter(this.#room(), (now) => (now.language = target.value.trim() || null)),
+    for (const name of ["language", "beside"]) {
+      $(name).addEventListener("change", ({ target }) =>
+        this.#alter(this.#room(), (now) => (now[name] = target.value.trim() || null)),
+      );
+    }
+    $("keep").addEventListener("change", ({ target }) =>
+      this.#alter(this.#room(), (now) => (now.keep_recordings = target.checked)),
     );
   }
 
@@ -54,12 +59,15 @@ export class Rules {
   }
 
   async #alter(room, alter) {
-    await this.#report(() => change(room, alter, this.#by()));
-    await this.load();
+    // Where it was refused, the reason stays to be read.
+    if (await this.#report(() => change(room, alter, this.#by()))) await this.load();
   }
 
   #show(here, everywhere) {
-    if (document.activeElement !== $("language")) $("language").value = here.language ?? "";
+    for (const name of ["language", "beside"]) {
+      if (document.activeElement !== $(name)) $(name).value = here[name] ?? "";
+    }
+    $("keep").checked = here.keep_recordings;
     const scopes = [
       [this.#room(), here, ""],
       ["", everywhere, " (every room)"],

@@ -3,6 +3,7 @@
 import { Lines } from "./console-lines.js";
 import { RoomCards } from "./console-rooms.js";
 import { Rules } from "./console-rules.js";
+import { WithheldList } from "./console-withheld.js";
 import { Feed } from "./feed.js";
 import { learned } from "./learned.js";
 import * as operate from "./operate.js";
@@ -22,6 +23,7 @@ let known = [];
 const by = () => $("operator").value.trim();
 
 const cards = new RoomCards($("rooms"), $("card"), open);
+const withheld = new WithheldList($("withheld-box"), attempt);
 const rules = new Rules({ room: () => room, by, report: attempt });
 const lines = new Lines($("lines"), $("text"), { correct, strike, say });
 
@@ -133,7 +135,9 @@ function show() {
   const speaking = known.filter(({ level_dbfs: level }) => level !== null).length;
   const count = `${speaking} of ${known.length} rooms live`;
   $("summary").textContent = alarms ? `${count}, ${alarms} alarm${alarms > 1 ? "s" : ""}` : count;
-  const mode = known.find(({ name }) => name === room)?.mode ?? "live";
+  const here = known.find(({ name }) => name === room);
+  withheld.show(room, here?.withheld_words ?? 0);
+  const mode = here?.mode ?? "live";
   $("pause").setAttribute("aria-pressed", String(mode === "paused"));
   $("off-record").setAttribute("aria-pressed", String(mode === "off_record"));
   $("hide").setAttribute("aria-pressed", String(mode === "hidden"));

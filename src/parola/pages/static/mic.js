@@ -29,7 +29,7 @@ const MINE = "parola.microphone.talk";
 
 const $ = (id) => document.getElementById(id);
 
-const known = { link: "off", reason: "", engine: "", detail: "", room: "idle" };
+const known = { link: "off", reason: "", engine: "", detail: "", room: "idle", recorded: false };
 let talk = null;
 let microphone = null;
 let opening = false;
@@ -83,6 +83,7 @@ function explained(now) {
   if (now === "lost") return [known.reason, t("mic-kept")].filter(Boolean).join(" ");
   if (now === "recovering") return known.detail;
   if (now === "live" && OFF_THE_RECORD.has(known.room)) return t("mic-off-record");
+  if (now === "live" && known.recorded) return t("mic-recorded");
   if (now === "live" && !shelf.works) return t("mic-memory-only");
   return "";
 }
@@ -157,6 +158,10 @@ function take(kept) {
     state(state, detail) {
       known.engine = state;
       known.detail = detail;
+      show();
+    },
+    recorded(isKept) {
+      known.recorded = isKept;
       show();
     },
   });

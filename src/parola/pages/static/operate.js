@@ -24,6 +24,10 @@ export const strike = async (room, { seq, version, struck }, by) => {
 /** Returns how a line stands. */
 export const line = async (room, seq) => (await ask("GET", `${under(room)}/lines/${seq}`)).json();
 
+/** Returns what nobody was shown, the newest last. */
+export const withheld = async (room) =>
+  (await (await ask("GET", `${under(room)}/withheld`)).json()).withheld;
+
 /** Says what the audience is to see: "live", "paused", "off_record" or "hidden". */
 export const setMode = (room, mode, by) => send("PUT", `${under(room)}/mode`, { mode }, by);
 

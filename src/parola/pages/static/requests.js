@@ -56,6 +56,10 @@ export const qrOf = (room) => `${screenOf(room)}/qr.svg`;
 /** Returns the address of a room's transcript, "txt", "srt", "vtt" or "json". */
 export const transcriptOf = (room, format) => `${under(room)}/transcript.${format}`;
 
+/** Returns the address of a talk's sound, where it was kept. */
+export const recordingOf = (room, session) =>
+  `${under(room)}/recording?${new URLSearchParams({ session })}`;
+
 /** Returns one talk's segments as they are in the log, the oldest first. */
 export async function transcript(room, session) {
   const query = new URLSearchParams({ session });

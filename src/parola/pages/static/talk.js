@@ -1,12 +1,13 @@
 /** One talk to be read again: its lines with their times, its picture, its files. */
 
 import { roomOfAddress } from "./reading.js";
-import { ask, transcript, transcriptOf } from "./requests.js";
+import { Playing, timed } from "./playing.js";
+import { ask, recordingOf, transcript, transcriptOf } from "./requests.js";
 import { gaps, timeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
 
-let lines = [];
+const playing = new Playing($("sound"), $("lines"));
 
 const clock = (seconds) => {
   const whole = Math.floor(seconds);
@@ -24,7 +25,10 @@ function said(line) {
   at.type = "button";
   at.className = "at";
   at.textContent = clock(line.start_s);
-  at.addEventListener("click", () => hear(line));
+  at.addEventListener("click", () => {
+    playing.show(line);
+    playing.from(line.start_s);
+  });
   const words = document.createElement("span");
   words.dir = "auto";
   words.lang = line.language;
@@ -34,7 +38,7 @@ function said(line) {
     speaker.textContent = `${line.speaker}: `;
     words.append(speaker);
   }
-  words.append(line.text);
+  words.append(...timed(line));
   if (line.made_by === "corrected") {
     const mark = document.createElement("span");
     mark.className = "edited";
@@ -46,24 +50,12 @@ function said(line) {
   return item;
 }
 
-/** Plays from a line on, where there is something to play; else only marks it. */
-function hear(line) {
-  mark(line);
-  const sound = $("sound");
-  if (sound.hidden) return;
-  sound.currentTime = line.start_s;
-  sound.play();
-}
-
-function mark(line) {
-  for (const item of $("lines").querySelectorAll("[aria-current]")) item.removeAttribute("aria-current");
-  $("lines").querySelector(`[data-seq="${line.seq}"]`)?.setAttribute("aria-current", "true");
-}
-
-function follow() {
-  const now = $("sound").currentTime;
-  const line = lines.findLast(({ start_s: start }) => start <= now);
-  if (line) mark(line);
+/** Offers sound to be heard beside the words. */
+function play(address) {
+  $("sound").src = address;
+  $("sound").hidden = false;
+  $("no-recording").hidden = true;
+  document.body.dataset.sound = "";
 }
 
 function offerFiles(room, session) {
@@ -87,10 +79,11 @@ async function load() {
     $("note").textContent = "There is no such talk in this room.";
     return;
   }
-  lines = await transcript(room, talk.session);
+  const lines = await transcript(room, talk.session);
   const started = new Date(talk.started_at).toLocaleString();
   $("facts").textContent = `${started} · ${talk.language} · ${lines.length} lines`;
   offerFiles(room, talk.session);
+  if (talk.recording) play(recordingOf(room, talk.session));
   if (!lines.length) return;
   const { count, longest_s: longest } = gaps(lines);
   const silences = count ? `${count} silence${count > 1 ? "s" : ""} of ten seconds or more, the longest ${Math.round(longest)} s` : "no long silence";
@@ -98,6 +91,7 @@ async function load() {
   $("timeline").append(timeline(lines, `Speech and its speed over ${clock(lines.at(-1).end_s)}: ${silences}`));
   $("picture").hidden = false;
   $("lines").append(...lines.map(said));
+  playing.lines = lines;
   const target = document.getElementById(location.hash.slice(1));
   if (target) {
     target.scrollIntoView({ block: "center" });
@@ -108,8 +102,9 @@ async function load() {
 $("recording").addEventListener("change", ({ target }) => {
   const [file] = target.files;
   if (!file) return;
-  $("sound").src = URL.createObjectURL(file);
-  $("sound").hidden = false;
+  play(URL.createObjectURL(file));
 });
-$("sound").addEventListener("timeupdate", follow);
+$("sound").addEventListener("error", () => {
+  $("note").textContent = "This browser cannot play the sound.";
+});
 load().catch((error) => ($("note").textContent = error.message));

@@ -34,6 +34,7 @@ const NOT_NOW = new Set(["room_busy", "server_full"]);
  * @property {(link: Link, reason: string) => void} link
  * @property {(position: number) => void} safe
  * @property {(state: string, detail: string) => void} state  Of the engine.
+ * @property {(isKept: boolean) => void} [recorded]  Whether the room keeps the sound itself.
  */
 
 export class Uplink {
@@ -122,6 +123,7 @@ export class Uplink {
       // More than this browser ever kept: what was heard then is there, and stays there.
       if (message.position > this.#spool.end) this.#safe(message.position);
       this.#listener.link("open", "");
+      this.#listener.recorded?.(message.keeps_sound === true);
       this.#pump();
     } else if (message.type === "ack") {
       this.#safe(message.position);

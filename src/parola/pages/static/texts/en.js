@@ -71,6 +71,7 @@ export default {
   "mic-resume": "Go on",
   "mic-kept": "Everything you say is kept here and sent as soon as the server is back.",
   "mic-memory-only": "This browser keeps nothing on disk: do not close or reload this page while you speak.",
+  "mic-recorded": "This room keeps a recording of what you say.",
   "mic-off-record": "Off the record: nothing is kept, here or at the server.",
   "mic-arrived": "All of it has arrived.",
   "mic-unsent": "{seconds} s wait for the server.",

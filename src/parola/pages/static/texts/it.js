@@ -71,6 +71,7 @@ export default {
   "mic-resume": "Continua",
   "mic-kept": "Tutto quello che dici resta qui e parte appena il server torna.",
   "mic-memory-only": "Questo browser non conserva nulla su disco: non chiudere né ricaricare la pagina mentre parli.",
+  "mic-recorded": "Questa sala conserva una registrazione di ciò che dici.",
   "mic-off-record": "A microfoni spenti: non si conserva nulla, né qui né sul server.",
   "mic-arrived": "È arrivato tutto.",
   "mic-unsent": "{seconds} s aspettano il server.",
