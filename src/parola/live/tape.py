@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from parola.beside import beside
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.errors import ParolaError
-from parola.live.beside import beside
 from parola.ports import Recording
 
 logger = logging.getLogger(__name__)
