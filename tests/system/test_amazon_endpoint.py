@@ -21,9 +21,11 @@ from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
 from parola.transcribe_api.faults import Fault, FaultKind, Scenario
 from parola.transcribe_api.serving import open_transcribe_api
+from parola.wire.transcribe import StreamParameters
 from tests.audio_files import wav
 from tests.system.test_amazon import Screen, no_sleep, play, talk
-from tests.unit.engines.amazon_service import KEYS, REGION
+from tests.unit.engines.amazon_service import KEYS, REGION, Service, running, settings_for
+from tests.unit.transcribe_api.callers import over_http2
 
 KINDS: tuple[FaultKind, ...] = (
     "idle",
@@ -102,6 +104,31 @@ async def test_our_endpoint_hears_our_two_channels(tmp_path: Path) -> None:
         for name in ("Ada", "Bob")
     }
     assert said == {"Ada": list(range(20)), "Bob": list(range(20, 40))}
+
+
+async def test_the_service_behind_our_endpoint_is_asked_what_the_client_asks() -> None:
+    """Vocabulary and redaction are the service's; its speakers come back to the client."""
+    asked = StreamParameters(
+        "en-US",
+        vocabulary_name="names",
+        content_redaction_type="PII",
+        show_speaker_label=True,
+        session_resume_window_min=5,
+    )
+    async with asyncio.timeout(30), running(Service()) as service:
+        engine = AmazonEngine(settings_for(service), sleep=no_sleep)
+        setup = Setup([engine], lambda: None, time.monotonic)
+        async with open_transcribe_api(setup) as url, over_http2(url, asked) as caller:
+            headers = caller.headers
+            results = await caller.converse(marked_audio(range(5)))
+    (call,) = service.calls
+    assert call.asked.vocabulary_name == "names"
+    assert call.asked.content_redaction_type == "PII"
+    finals = [one for one in results if not one.is_partial]
+    assert {item.speaker for one in finals for item in one.alternatives[0].items} == {"1"}
+    assert headers["x-amzn-transcribe-show-speaker-label"] == "true"
+    # Nobody takes a session up again, so it is not said that somebody would.
+    assert "x-amzn-transcribe-session-resume-window" not in headers
 
 
 async def test_fifty_faults_of_our_endpoint_lose_no_word_and_repeat_none() -> None:

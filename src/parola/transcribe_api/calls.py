@@ -11,6 +11,7 @@ from starlette.types import Message, Send
 
 from parola.beside import tasks_beside
 from parola.transcribe_api.door import Call, Door
+from parola.transcribe_api.passing import done
 from parola.transcribe_api.stream import HungUp, Stream, StreamPlan, Wrecked
 from parola.wire.sigv4 import Verified
 from parola.wire.transcribe import InternalFailure, NotAllowed, StreamParameters, TranscribeError
@@ -135,6 +136,7 @@ async def answer(door: Door, call: Call, caller: Caller) -> None:
                 session=stream.session_id,
                 language=stream.plan.language,
                 engine=stream.plan.engine.name,
+                **({"left_out": stream.plan.left_out} if stream.plan.left_out else {}),
             )
             how = await _converse(caller, stream, verified)
     except TranscribeError as error:
@@ -161,6 +163,7 @@ def _stream(door: Door, call: Call, number: int) -> Stream:
     engine = door.engine(language)
     if engine is None:
         raise InternalFailure(f"The engine for {language} is gone. Start the endpoint again.")
+    passed = door.passed_on(asked, language, engine)
     plan = StreamPlan(
         number=number,
         parameters=asked,
@@ -174,6 +177,8 @@ def _stream(door: Door, call: Call, number: int) -> Stream:
         monotonic=door.setup.monotonic,
         line=door.line(call),
         candidates=door.candidates(asked),
+        options=passed.options,
+        left_out=passed.left_out,
     )
     return Stream(plan)
 
@@ -181,7 +186,8 @@ def _stream(door: Door, call: Call, number: int) -> Stream:
 async def _converse(caller: Caller, stream: Stream, verified: Verified | None) -> str:
     """Run a stream that was let in, and return how it ended."""
     try:
-        await caller.accept(stream.session_id, stream.plan.parameters)
+        plan = stream.plan
+        await caller.accept(stream.session_id, done(plan.parameters, plan.left_out))
         try:
             await _listen(caller, stream, verified)
         except TranscribeError as error:

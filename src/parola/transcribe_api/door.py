@@ -15,6 +15,8 @@ from parola.ports import Engine
 from parola.transcribe_api.contest import MOST
 from parola.transcribe_api.faults import LIMIT, ON_THE_LINE, RAMP, Fault, Scenario, read_header
 from parola.transcribe_api.journal import Journal, utc_now
+from parola.transcribe_api.passing import Passed, filter_names, passed_on
+from parola.transcribe_api.sound import RAW
 from parola.transcribe_api.stream import Stream
 from parola.transcribe_api.word_filters import WordFilter, Words
 from parola.transcribe_api.wreck import Line, Wreck
@@ -25,7 +27,6 @@ from parola.wire.transcribe import (
     LimitExceeded,
     ServiceUnavailable,
     StreamParameters,
-    VocabularyRefused,
     from_headers,
     from_query,
 )
@@ -141,17 +142,19 @@ class Door:
         read = from_query(call.query) if call.transport == "websocket" else None
         asked = read or from_headers(call.request.headers)
         _refuse_unsupported(asked)
-        for name in _filter_names(asked):
-            if name not in self.setup.words:
-                raise VocabularyRefused(
-                    "The requested vocabulary filter couldn't be found. Check the vocabulary "
-                    "filter name and try your request again."
-                )
         return asked, self._language(asked)
+
+    def passed_on(self, asked: StreamParameters, language: Language, engine: Engine) -> Passed:
+        """Return what the engine is asked for beyond the language, and what nobody does.
+
+        Raises:
+            BadRequest: something that nobody does has to be done; see `passed_on` of `passing`.
+        """
+        return passed_on(asked, language, engine, self.setup.words)
 
     def word_filter(self, asked: StreamParameters) -> WordFilter | None:
         """Return the filter that a stream's words go through."""
-        names = _filter_names(asked)
+        names = [name for name in filter_names(asked) if name in self.setup.words]
         if not names:
             return None
         words = frozenset[str]().union(*(self.setup.words[name] for name in names))
@@ -234,28 +237,13 @@ def _wanted(asked: StreamParameters) -> list[Language]:
         raise BadRequest(error.message) from error
 
 
-def _filter_names(asked: StreamParameters) -> tuple[str, ...]:
-    one = (asked.vocabulary_filter_name,) if asked.vocabulary_filter_name else ()
-    return one + asked.vocabulary_filter_names
-
-
 def _refuse_unsupported(asked: StreamParameters) -> None:
-    """Refuse what this endpoint would have to invent.
+    """Refuse sound that this endpoint cannot hear.
 
     Raises:
         BadRequest: the parameter that cannot be had.
     """
-    if asked.vocabulary_name or asked.vocabulary_names:
-        raise VocabularyRefused(
-            "The requested vocabulary couldn't be found. Check the vocabulary name and try your "
-            "request again."
-        )
-    if asked.language_model_name:
-        raise VocabularyRefused(
-            "The requested language model couldn't be found. Check the model name and try your "
-            "request again."
-        )
-    if asked.content_identification_type or asked.content_redaction_type:
-        raise BadRequest("This endpoint does not look for personal information (PII).")
-    if asked.enable_channel_identification and asked.media_encoding != "pcm":
-        raise BadRequest("Channel identification is for pcm only at this endpoint.")
+    if asked.media_encoding == "g729":
+        raise BadRequest("This endpoint does not decode g729.")
+    if asked.enable_channel_identification and asked.media_encoding not in RAW:
+        raise BadRequest("Channel identification is for pcm and g711 only at this endpoint.")

@@ -1,7 +1,7 @@
 """Turns a stream's audio, raw or compressed, into 16 kHz mono as it comes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from threading import Condition
@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol, cast
 import numpy as np
 
 from parola.audio.decode import Decoder
+from parola.audio.g711 import Law, expanded
 from parola.audio.pcm import Resampler
 from parola.beside import tasks_beside
 from parola.domain.audio import FRAME_BYTES, AudioChunk, to_seconds
@@ -18,6 +19,9 @@ from parola.wire.transcribe import BadRequest, StreamParameters
 
 Feed = Callable[[bytes], Awaitable[None]]
 """Takes s16le, one channel, 16 kHz; waits while it has enough."""
+
+RAW: Mapping[str, Law | None] = {"pcm": None, "g711-alaw": "alaw", "g711-ulaw": "ulaw"}
+"""The encodings that are samples and no more, by how they are expanded to 16 bits."""
 
 PIPE_BYTES = 256 * 1024
 """Compressed audio that may wait for the decoder; when it is full the client waits."""
@@ -44,8 +48,8 @@ class Sound(Protocol):
 @asynccontextmanager
 async def open_sound(parameters: StreamParameters, feeds: Sequence[Feed]) -> AsyncIterator[Sound]:
     """Give the way in for a stream's encoding, with a feed for each channel."""
-    if parameters.media_encoding == "pcm":
-        yield Pcm(parameters.sample_rate_hz, feeds)
+    if parameters.media_encoding in RAW:
+        yield Pcm(parameters.sample_rate_hz, feeds, RAW[parameters.media_encoding])
         return
     async with tasks_beside() as tasks:
         compressed = Compressed(feeds[0])
@@ -60,7 +64,8 @@ async def open_sound(parameters: StreamParameters, feeds: Sequence[Feed]) -> Asy
 class Pcm:
     """Raw samples: interleaved where there are several channels, each of which is heard alone."""
 
-    def __init__(self, rate_hz: int, feeds: Sequence[Feed]) -> None:
+    def __init__(self, rate_hz: int, feeds: Sequence[Feed], law: Law | None) -> None:
+        self._law = law
         self._feeds = feeds
         self._frame_bytes = FRAME_BYTES * len(feeds)
         self._bytes_per_s = rate_hz * self._frame_bytes
@@ -70,6 +75,8 @@ class Pcm:
 
     async def take(self, data: bytes) -> float:
         """Take samples."""
+        if self._law:
+            data = expanded(data, self._law)
         self._taken += len(data)
         data = self._rest + data
         whole = len(data) - len(data) % self._frame_bytes

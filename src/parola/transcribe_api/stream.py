@@ -1,8 +1,8 @@
 """One stream: audio in, frames out, until its client, a limit, or a fault ends it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from struct import pack
 from typing import ClassVar
 from uuid import uuid4
@@ -65,6 +65,12 @@ class StreamPlan:
     line: Line | None = None
     candidates: tuple[tuple[Language, Engine], ...] = ()
     """The languages of which one is to be found out; without any it is `language`."""
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the engine is asked for beyond the language."""
+
+    left_out: Sequence[str] = ()
+    """Parameters that nobody does, by their names in `StreamParameters`."""
 
 
 class Stream:
@@ -136,7 +142,8 @@ class Stream:
             gate = plan.make_gate() if engine.gated else None
             name = f"{self.session_id}-{plan.number}-{channel}-{language}"
             rate_hz = plan.parameters.sample_rate_hz
-            contest.enter(SessionPlan(name, language, rate_hz=rate_hz), engine, gate)
+            asked = SessionPlan(name, language, options=plan.options, rate_hz=rate_hz)
+            contest.enter(asked, engine, gate)
         return contest
 
     async def _hear(self, audio: AsyncIterator[bytes], channels: list[Contest], send: Send) -> None:

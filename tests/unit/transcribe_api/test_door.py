@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from parola.domain.errors import BadMessage
 from parola.engines.scripted import ScriptedEngine
+from parola.ports import StreamRequest
 from parola.transcribe_api.door import Call, Door, Setup
+from parola.transcribe_api.passing import Passed
 from parola.wire.sigv4 import SignedRequest
 from parola.wire.transcribe import PARAMETER_NAMES, BadRequest
 from tests.unit.docs.reference import rows
@@ -49,6 +52,9 @@ ASKED = {
 """How each is asked for; a name alone is enough for the others."""
 
 
+LEFT_OUT = {"show-speaker-label", "session-resume-window", "transcript-format"}
+
+
 def test_every_parameter_is_described() -> None:
     """Once, and none that the service does not have."""
     assert sorted(TABLE) == sorted(PARAMETER_NAMES)
@@ -64,11 +70,71 @@ def test_the_door_does_as_the_page_says(name: str) -> None:
     for other, value in common.items():
         if f"{other}=" not in query and not (other == "language-code" and "identify" in query):
             query += f"&{other}={value}"
-    call = Call("websocket", SignedRequest("GET", "/", query, ()), 0)
     words = {"rude": frozenset({"rude"})}
     door = Door(Setup([ScriptedEngine()], lambda: None, time.monotonic, words=words))
     if TABLE[name] == "refused":
         with pytest.raises(BadRequest):
-            door.parameters(call)
-    else:
-        door.parameters(call)
+            ask(door, query)
+        return
+    passed = ask(door, query)
+    assert passed.options == {}
+    left_out = {one.removesuffix("_min").replace("_", "-") for one in passed.left_out}
+    assert left_out == {name} & LEFT_OUT
+
+
+def ask(door: Door, query: str) -> Passed:
+    """Return what is passed on of a query."""
+    asked, language = door.parameters(Call("websocket", SignedRequest("GET", "/", query, ()), 0))
+    engine = door.engine(language)
+    assert engine
+    return door.passed_on(asked, language, engine)
+
+
+class Able(ScriptedEngine):
+    """Takes options as Amazon's engine does."""
+
+    def check_options(self, request: StreamRequest) -> None:
+        if request.options.get("vocabulary_name") == "bad":
+            raise BadMessage("There is no such vocabulary.")
+
+
+COMMON = "language-code=en-US&media-encoding=pcm&sample-rate=16000"
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("vocabulary-name=ours", {"vocabulary_name": "ours"}),
+        ("language-model-name=ours", {"language_model_name": "ours"}),
+        (
+            "content-redaction-type=PII&pii-entity-types=NAME,AGE",
+            {"content_redaction_type": "PII", "pii_entity_types": "NAME,AGE"},
+        ),
+        ("show-speaker-label=true", {"show_speaker_label": "true"}),
+        ("transcript-format=spoken", {"transcript_format": "spoken"}),
+        (
+            "vocabulary-filter-name=theirs&vocabulary-filter-method=remove",
+            {"vocabulary_filter_name": "theirs", "vocabulary_filter_method": "remove"},
+        ),
+        ("vocabulary-filter-name=rude", {}),
+    ],
+)
+def test_an_engine_that_takes_options_is_asked(query: str, options: dict[str, str]) -> None:
+    """What the endpoint does itself stays with it; nothing is left out."""
+    door = Door(Setup([Able()], lambda: None, time.monotonic, words={"rude": frozenset({"rude"})}))
+    assert ask(door, f"{COMMON}&{query}") == Passed(options, ())
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "vocabulary-name=bad",
+        "content-identification-type=PII",
+        "vocabulary-filter-name=theirs&vocabulary-filter-method=tag",
+    ],
+)
+def test_what_such_an_engine_cannot_do_either_is_refused(query: str) -> None:
+    """By the engine itself, or since its words could not carry it."""
+    door = Door(Setup([Able()], lambda: None, time.monotonic))
+    with pytest.raises(BadRequest):
+        ask(door, f"{COMMON}&{query}")

@@ -66,6 +66,18 @@ async def test_any_rate_becomes_sixteen_thousand(rate_hz: int) -> None:
     assert abs(np.argmax(np.abs(np.fft.rfft(samples))) - 440) <= 1
 
 
+async def test_telephone_samples_are_expanded() -> None:
+    """Each byte is a sample; a second of them is a second."""
+    asked = StreamParameters("en-US", media_encoding="g711-ulaw", sample_rate_hz=8_000)
+    # As full scale as it goes, and silence.
+    pieces = [b"\x80" * 4_000, b"\xff" * 4_001]
+    (pcm,), seconds = await take(asked, pieces)
+    assert seconds == pytest.approx(1.0, abs=0.001)
+    samples = np.frombuffer(pcm, "<i2")
+    assert samples[2_000:6_000].mean() == pytest.approx(32_124, rel=0.001)
+    assert np.abs(samples[9_000:15_000]).max() <= 1
+
+
 async def test_ogg_is_decoded_as_it_comes() -> None:
     """The talk, cut into small pieces, becomes the samples that its file has."""
     data = SAMPLE.read_bytes()

@@ -118,7 +118,10 @@ def test_what_is_not_ours_is_passed_over() -> None:
         ({"sample_rate": "16e3"}, "'16e3' at 'mediaSampleRateHertz' .* integer"),
         ({"sample_rate": None}, "null at 'mediaSampleRateHertz' .* must not be null"),
         ({"media_encoding": None}, "null at 'mediaEncoding' .* must not be null"),
-        ({"media_encoding": "wav"}, r"'wav' at 'mediaEncoding' .* \[pcm, ogg-opus, flac\]"),
+        (
+            {"media_encoding": "wav"},
+            r"'wav' at 'mediaEncoding' .* \[pcm, ogg-opus, flac, g711-alaw, .*\]",
+        ),
         ({"language_code": "xx-YY"}, r"'xx-YY' at 'languageCode' .* enum value set: \[af-ZA, "),
         ({"language_options": "it-IT,klingon"}, "'klingon' at 'languageOptions'"),
         ({"session_id": "talk-1"}, "'talk-1' at 'sessionId' .* pattern"),
