@@ -47,7 +47,7 @@ def watch(pcm: bytes, *, words: bool = True, cut_off_after_s: float | None = Non
             for decided in gate.add(chunk):
                 alarms.voice(decided)
             speech = gate.speech.under((second - 2) * RATE_HZ, (second + 1) * RATE_HZ)
-            if words and speech.strength >= STRONG:
+            if words and speech.best.strength >= STRONG:
                 alarms.words()
         now = {alarm.kind for alarm in alarms.now(float(second), gone_s)}
         raised.update(now - before)

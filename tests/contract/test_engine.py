@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from parola.engines.sherpa import SherpaEngine
 from parola.engines.sherpa_model import read_model
 from parola.live.session import Session, SessionPlan
 from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest
-from parola.wiring import SAMPLE
+from parola.wiring import SAMPLE, EngineName
 from tests.hostile_engine import HostileEngine
 from tests.system.test_transcribe_api import running
 from tests.tone_models import write_transducer
@@ -73,6 +74,12 @@ ENGINES: dict[str, Callable[[], AbstractContextManager[Engine]]] = {
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     with ENGINES[request.param]() as opened:
         yield opened
+
+
+def test_every_engine_there_is_keeps_the_contract() -> None:
+    """Whatever the settings can name is in the table above; a new engine has to be added."""
+    known = {name.split()[0] for name in ENGINES}
+    assert set(get_args(EngineName)) - {"auto"} == known
 
 
 @cache

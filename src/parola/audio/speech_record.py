@@ -8,6 +8,7 @@ speech, not how long the span is, so scattered doubtful windows never add up.
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,18 +23,37 @@ TOLL = 1.5
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring windows that are evidence together."""
+
+    strength: float
+    """Nats, above 0."""
+
+    windows: int
+    """How many windows of more likely speech than not it has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Speech:
     """What was heard under a span."""
 
-    strength: float = 0.0
-    """Nats, from 0: of the best run of windows. A clear short word has 30 to 80, a sentence
-    hundreds, a sneeze 0 to 40."""
-
-    run_windows: int = 0
-    """How many windows of more likely speech than not that run has."""
+    runs: tuple[Run, ...] = ()
+    """In order of time; where the sum falls to nothing, another run begins."""
 
     windows: int = 0
-    """How many the whole span has."""
+    """How many windows of more likely speech than not the whole span has."""
+
+    @property
+    def best(self) -> Run:
+        """The strongest run; of no strength where there is none.
+
+        A clear short word has 30 to 80 nats, a sentence hundreds, a sneeze 0 to 40.
+        """
+        return max(self.runs, key=lambda run: run.strength, default=Run(0.0, 0))
+
+    def windows_in_runs(self, strength: float) -> int:
+        """Return how many likely windows lie in runs of at least some strength."""
+        return sum(run.windows for run in self.runs if run.strength >= strength)
 
 
 class SpeechRecord:
@@ -57,14 +77,17 @@ class SpeechRecord:
     def under(self, first_frame: int, end_frame: int) -> Speech:
         """Return the evidence in the windows whose middle lies in a span of frames."""
         odds = np.array(self._odds[slice(*self._span(first_frame, end_frame))])
-        if not odds.size:
-            return Speech()
-        sums = np.concatenate([[0.0], np.cumsum(odds - TOLL)])
-        gains = sums - np.minimum.accumulate(sums)
-        end = int(np.argmax(gains))
-        begin = int(np.argmin(sums[: end + 1]))
         likely = odds > 0
-        return Speech(float(gains[end]), int(likely[begin:end].sum()), int(likely.sum()))
+        sums = np.concatenate([[0.0], np.cumsum(odds - TOLL)])
+        # A run begins wherever the sum is as low as it ever was, and goes on from there.
+        lows = np.flatnonzero(sums == np.minimum.accumulate(sums)).tolist()
+        runs = []
+        for begin, low in pairwise([*lows, len(sums)]):
+            if low - begin > 1:
+                end = begin + int(np.argmax(sums[begin:low]))
+                strength = float(sums[end] - sums[begin])
+                runs.append(Run(strength, int(likely[begin:end].sum())))
+        return Speech(tuple(runs), int(likely.sum()))
 
     def has_speech(self, first_frame: int, end_frame: int) -> bool:
         """Return whether any window in the span is more likely speech than not."""

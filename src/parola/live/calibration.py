@@ -17,17 +17,25 @@ class Threshold:
     """One engine's row."""
 
     strength: float
-    """Nats of speech (`audio.speech_record`) under a hypothesis below which nothing is shown."""
+    """Nats of speech (`audio.speech_record`) in the best run under a hypothesis below which
+    nothing is shown."""
+
+    short_strength: float
+    """The same where that run is short. More for an engine whose confidence says nothing."""
 
     sure_strength: float
-    """Below this the evidence is slight: a word or two may be believed, a sentence never."""
+    """Below this a short run is slight: an engine has to be confident."""
 
-    sure_run_windows: int
-    """Windows of 32 ms: evidence over a run of at least so many is not slight, however weak each
-    one is. A faint voice in noise goes on for seconds, a cough does not."""
+    long_run_windows: int
+    """Windows of 32 ms; a run of fewer is short. A faint voice in noise goes on for seconds, a
+    cough does not."""
 
     letters_per_s: float
     """Letters and digits that can be spoken in a second of speech; more are invented."""
+
+    short_letters_per_s: float
+    """The same where the best run is short: whoever speaks on may be fast, a burst is a word or
+    two."""
 
     slight_confidence: float
     """Where the evidence is slight, the mean confidence an engine's words need; 0: its

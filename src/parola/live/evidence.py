@@ -3,9 +3,9 @@
 What an engine says of itself is not enough: one that is always sure of itself would pass. What
 the gate heard decides, and the engine's own confidence can only take away (docs/why/007):
 
-- a hypothesis needs a run of sure speech under it;
-- where that run is slight, in strength and in length, it needs an engine that is confident, if
-  its confidence means anything, and no more letters than a mouth can say in it;
+- a hypothesis needs a run of sure speech under it, and no more letters than a mouth can say in it;
+- where that run is short, fewer; where it is weak as well, an engine that is confident, if its
+  confidence means anything, and else more strength;
 - every word needs speech under its own span;
 - what is left may still be doubtful, and is marked so.
 """
@@ -74,26 +74,28 @@ class Evidence:
     def _weigh(self, hypothesis: Hypothesis, speech: Speech) -> Weighed:
         if reason := self._doubt(hypothesis, speech):
             nothing = replace(hypothesis, text="", words=())
-            return Weighed(nothing, hypothesis.text, reason, speech.strength)
+            return Weighed(nothing, hypothesis.text, reason, speech.best.strength)
         spoken = tuple(word for word in hypothesis.words if self._has_speech(word))
         if len(spoken) == len(hypothesis.words):
-            return Weighed(self._marked(hypothesis), strength=speech.strength)
+            return Weighed(self._marked(hypothesis), strength=speech.best.strength)
         unspoken = [word.text for word in hypothesis.words if word not in spoken]
         text = " ".join(word.text for word in spoken)
         shown = self._marked(replace(hypothesis, text=text, words=spoken))
-        return Weighed(shown, " ".join(unspoken), "no speech", speech.strength)
+        return Weighed(shown, " ".join(unspoken), "no speech", speech.best.strength)
 
     def _doubt(self, hypothesis: Hypothesis, speech: Speech) -> Reason | None:
         """Return why nothing of the hypothesis may be shown, or None."""
-        limits = self.threshold
-        if speech.strength < limits.strength:
+        limits, best = self.threshold, speech.best
+        is_short = best.windows < limits.long_run_windows
+        if best.strength < (limits.short_strength if is_short else limits.strength):
             return "no speech"
-        is_short = speech.run_windows < limits.sure_run_windows
-        is_slight = is_short and speech.strength < limits.sure_strength
-        windows = speech.run_windows if is_slight else speech.windows
+        # A burst speaks for itself only: what is left of a cough's echo holds no letters.
+        windows = speech.windows_in_runs(limits.strength) if is_short else speech.windows
         speech_s = windows * WINDOW_FRAMES / RATE_HZ + SPARE_S
-        if _letters(hypothesis.text) > speech_s * limits.letters_per_s:
+        fastest = limits.short_letters_per_s if is_short else limits.letters_per_s
+        if _letters(hypothesis.text) > speech_s * fastest:
             return "too fast"
+        is_slight = is_short and best.strength < limits.sure_strength
         if is_slight and _confidence(hypothesis.words) < limits.slight_confidence:
             return "not confident"
         return None

@@ -131,9 +131,9 @@ def test_evidence_lies_where_the_speech_was() -> None:
     """The gate's record speaks for the loud windows and for no others."""
     gate = Gate(LevelDetector(), SETTINGS)
     gate.add(AudioChunk(1000, pcm((QUIET, 10), (LOUD, 8), (UNSURE, 10))))
-    assert gate.speech.under(0, 1 << 40).run_windows == 8
-    assert gate.speech.under(1000, 1000 + 10 * WINDOW_FRAMES).strength == 0
-    assert gate.speech.under(1000 + 10 * WINDOW_FRAMES + 300, 1 << 40).run_windows == 7
+    assert gate.speech.under(0, 1 << 40).best.windows == 8
+    assert gate.speech.under(1000, 1000 + 10 * WINDOW_FRAMES).best.strength == 0
+    assert gate.speech.under(1000 + 10 * WINDOW_FRAMES + 300, 1 << 40).best.windows == 7
 
 
 def test_a_gap_in_the_audio_is_refused() -> None:
@@ -184,4 +184,4 @@ def test_silero_hears_no_speech_in_silence_and_noise() -> None:
     gate = Gate(SileroDetector())
     out = [*gate.add(AudioChunk(0, bytes(32_000))), *gate.add(AudioChunk(16_000, noise))]
     assert voiced_runs([*out, *gate.flush()]) == []
-    assert gate.speech.under(0, 1 << 40).strength == 0
+    assert gate.speech.under(0, 1 << 40).best.strength == 0

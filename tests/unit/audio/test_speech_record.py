@@ -28,21 +28,21 @@ def test_the_strength_is_that_of_the_best_run(probabilities: list[float]) -> Non
         odds = math.log(p / (1 - p)) if 0 < p < 1 else LIMIT * (2 * p - 1)
         run = max(run + min(max(odds, -LIMIT), LIMIT) - TOLL, 0.0)
         best = max(best, run)
-    assert record_of(probabilities).under(*EVERYTHING).strength == pytest.approx(best)
+    assert record_of(probabilities).under(*EVERYTHING).best.strength == pytest.approx(best)
 
 
 def test_scattered_windows_never_add_up() -> None:
     """An hour with a sure window every second is no speech, a third of a second of them is."""
     scattered = record_of(([0.95] + [0.05] * 30) * 60)
-    assert scattered.under(*EVERYTHING).strength < 2
-    assert record_of([0.99] * 10).under(*EVERYTHING).strength > 30
+    assert scattered.under(*EVERYTHING).best.strength < 2
+    assert record_of([0.99] * 10).under(*EVERYTHING).best.strength > 30
 
 
 def test_only_windows_with_their_middle_in_the_span_count() -> None:
     """A word's evidence is what was heard under it."""
     record = record_of([0.01] * 10 + [0.99] * 5 + [0.01] * 10)
-    assert record.under(0, 10 * WINDOW_FRAMES) == Speech(0.0, 0, 0)
-    assert record.under(10 * WINDOW_FRAMES, 15 * WINDOW_FRAMES).run_windows == 5
+    assert record.under(0, 10 * WINDOW_FRAMES) == Speech((), 0)
+    assert record.under(10 * WINDOW_FRAMES, 15 * WINDOW_FRAMES).best.windows == 5
     assert not record.has_speech(0, 10 * WINDOW_FRAMES)
     assert record.has_speech(0, 11 * WINDOW_FRAMES)
 

@@ -14,9 +14,11 @@ from parola.live.evidence import Evidence
 
 LIMITS = Threshold(
     strength=20.0,
+    short_strength=20.0,
     sure_strength=60.0,
-    sure_run_windows=40,
+    long_run_windows=40,
     letters_per_s=25.0,
+    short_letters_per_s=20.0,
     slight_confidence=0.6,
     doubtful_below=0.5,
 )
@@ -85,6 +87,34 @@ def test_a_sentence_over_a_cough_is_withheld() -> None:
     evidence = Evidence(heard((0.01, 20), (0.99, 8), (0.01, 20)), LIMITS)
     weighed = evidence.weigh(said(("thanks", 16, 22), ("for", 22, 26), ("watching", 26, 32)))
     assert (weighed.shown.text, weighed.reason) == ("", "too fast")
+
+
+def test_a_burst_holds_few_letters_however_strong_it_is() -> None:
+    """0.7 s of the surest voice may be a cough: two words at most, not a sentence."""
+    evidence = Evidence(heard((0.01, 20), (0.999, 22), (0.01, 20)), LIMITS)
+    invented = said(("thank", 16, 22), ("you", 22, 28), ("for", 28, 34), ("watching", 34, 44))
+    weighed = evidence.weigh(invented)
+    assert (weighed.shown.text, weighed.reason) == ("", "too fast")
+    assert weighed.strength > LIMITS.sure_strength
+    assert evidence.weigh(said(("thank", 20, 30), ("you", 30, 42))).shown.text == "thank you"
+
+
+def test_what_is_said_in_bursts_counts_together() -> None:
+    """Noise between the words of a sentence takes nothing from it."""
+    bursts = [(0.999, 18), (0.02, 8)] * 3
+    sentence = said(("nobody", 0, 18), ("heard", 26, 44), ("the", 52, 58), ("rest", 58, 70))
+    assert Evidence(heard(*bursts), LIMITS).weigh(sentence).shown.text == sentence.text
+    echoes = [(0.999, 18), (0.02, 8), (0.9, 6), (0.02, 8), (0.9, 6), (0.02, 30)]
+    assert Evidence(heard(*echoes), LIMITS).weigh(sentence).reason == "too fast"
+
+
+def test_an_engine_whose_confidence_says_nothing_needs_more_of_a_burst() -> None:
+    """And no more than any other of a voice that goes on."""
+    limits = replace(LIMITS, short_strength=30.0, slight_confidence=0.0)
+    burst = heard((0.01, 20), (0.99, 8), (0.01, 20))
+    assert Evidence(burst, limits).weigh(said(("no", 18, 30))).reason == "no speech"
+    voice = heard((0.88, 44), (0.2, 10))
+    assert Evidence(voice, limits).weigh(said(("hello", 5, 40))).shown.text == "hello"
 
 
 @pytest.mark.parametrize("confidence", [0.59, None])

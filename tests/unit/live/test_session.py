@@ -390,6 +390,29 @@ async def test_silence_is_left_out_where_that_is_set(sends_silence: bool) -> Non
     assert sends_silence or frames < 10 * RATE_HZ
 
 
+class Endpointing(Talkative):
+    """Says its word only once it has heard half a second of silence after it."""
+
+    async def __aiter__(self) -> AsyncIterator[EngineEvent]:
+        said = False
+        while not self._ended.is_set():
+            voice = [chunk for chunk in self._heard if chunk.voiced]
+            quiet = [chunk for chunk in self._heard if not chunk.voiced]
+            if not said and voice and sum(c.frames for c in quiet) >= RATE_HZ // 2:
+                said = True
+                yield Hypothesis("yes", voice[0].first_frame, voice[-1].end_frame, True)
+            await asyncio.sleep(0)
+
+
+async def test_silence_is_heard_until_the_words_are_out() -> None:
+    """An engine that finds the end of an utterance by its silence is sent that silence."""
+    second = b"\x00\x10" * RATE_HZ
+    gate = Gate(Loud(), GateSettings(sends_silence=False))
+    screen = Screen()
+    await talk(Endpointing(), second + bytes(10 * len(second)), screen, gate=gate)
+    assert [segment.text for segment in screen.shown if segment.is_final] == ["yes"]
+
+
 async def test_what_was_said_is_shown() -> None:
     """The same engine over sure speech is believed."""
     screen, session, _ = await hostile(Probability(0.99))
