@@ -11,7 +11,6 @@ docs/reference/invention.md and the plot beside it.
 import argparse
 import asyncio
 import os
-import re
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import (
@@ -21,24 +20,21 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
-from functools import lru_cache
 from pathlib import Path
 
 import jiwer
-import numpy as np
 from matplotlib.figure import Figure
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from bench.invention_audio import VOICES, Clip, generated, in_noise, mixed, recordings
 from bench.invention_runs import Heard, hear_all
+from bench.invention_words import first_words, is_kept, right_words, short_words
 from parola.audio.gate import Gate
 from parola.audio.silero import SileroDetector
-from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_frames
-from parola.domain.transcript import Word
+from parola.domain.audio import AudioChunk
 from parola.engines.amazon import AmazonEngine
 from parola.engines.amazon_settings import AmazonSettings
 from parola.engines.pocketsphinx import PocketSphinxEngine
-from parola.live.evidence import MARGIN
 from parola.ports import Engine
 from parola.transcribe_api.door import Setup
 from parola.transcribe_api.serving import open_transcribe_api
@@ -49,8 +45,6 @@ ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT.parent / "shared" / "audio"
 PAGE = ROOT / "docs" / "reference" / "invention.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-
-PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 60.0)
 
 
 def engine_named(name: str) -> AbstractContextManager[Engine]:
@@ -144,74 +138,12 @@ def _through(runs: list[Heard]) -> str:
     if not runs:
         return "– | –"
     right = [(run.clip, word) for run in runs for word in right_words(run)]
-    kept = sum(_is_kept(clip, word, 0.0) for clip, word in right)
+    kept = sum(is_kept(clip, word, 0.0) for clip, word in right)
     return f"{len(right)} | {_share(kept, len(right))}"
 
 
 def _share(part: int, whole: int) -> str:
     return f"{part} ({part / max(whole, 1):.2%})"
-
-
-def right_words(run: Heard) -> list[Word]:
-    """Return the words of a run that stand in the reference, in its order, with their spans."""
-    said = _spelt(run.clip.reference)
-    heard = [(spelt, word) for word in run.words for spelt in _spelt(word.text)]
-    if not said or not heard:
-        return []
-    aligned = jiwer.process_words(" ".join(said), " ".join(spelt for spelt, _ in heard))
-    return [
-        heard[at][1]
-        for chunk in aligned.alignments[0]
-        if chunk.type == "equal"
-        for at in range(chunk.hyp_start_idx, chunk.hyp_end_idx)
-    ]
-
-
-def _spelt(text: str) -> list[str]:
-    return re.findall(r"[a-z0-9']+", text.lower())
-
-
-def first_words(bare: Sequence[Heard]) -> list[str]:
-    """Return whether the first words that an unguarded engine finds reach it after any pause.
-
-    The engine heard each recording alone and unguarded; its first right word has a span. Then the
-    gate hears the end of that recording, a pause with a faint room in it, and the recording: it
-    must let the whole span through, and the record must hold speech under it.
-    """
-    firsts = [
-        (run.clip, run.words[0])
-        for run in bare
-        if run.words and _spelt(run.words[0].text) == _spelt(run.clip.reference)[:1]
-    ]
-    lines = [
-        "### The first word after a pause",
-        "",
-        "| pause | first words found unguarded | let through whole, with speech under them |",
-        "|---|---|---|",
-    ]
-    for pause_s in PAUSES_S:
-        kept = sum(_is_kept(*first, pause_s) for first in firsts)
-        lines.append(f"| {pause_s:g} s | {len(firsts)} | {kept} |")
-    return [*lines, ""]
-
-
-def _is_kept(clip: Clip, word: Word, pause_s: float) -> bool:
-    """Return whether a word is let through whole and has evidence, with a pause before the clip."""
-    out, gate = _gated(clip, pause_s)
-    offset = out[-1].end_frame - len(clip.pcm) // FRAME_BYTES
-    start, end = word.start_frame + offset, word.end_frame + offset
-    silenced = any(not c.voiced and c.first_frame < end and start < c.end_frame for c in out)
-    return not silenced and gate.speech.has_speech(start - MARGIN, end + MARGIN)
-
-
-@lru_cache(maxsize=8)
-def _gated(clip: Clip, pause_s: float) -> tuple[list[AudioChunk], Gate]:
-    """Return what a gate makes of a clip, after its own end and a pause (none at all at 0)."""
-    chance = np.random.default_rng(1)
-    pause = np.rint(chance.normal(0, 20, to_frames(pause_s))).astype("<i2").tobytes()
-    before = clip.pcm[-4 * RATE_HZ * FRAME_BYTES :] if pause_s else b""
-    gate = Gate(SileroDetector())
-    return [*gate.add(AudioChunk(0, before + pause + clip.pcm)), *gate.flush()], gate
 
 
 def gate_cost(clips: Sequence[Clip]) -> list[str]:
@@ -259,7 +191,7 @@ async def run(options: argparse.Namespace) -> tuple[list[str], dict[str, list[He
         async with hostile_amazon() as engine:
             over_wire = await hear_all(sounds, engine, guarded=True, at_once=4)
             lines += table("the Transcribe-compatible endpoint, hostile behind it", over_wire, [])
-    return lines + gate_cost(sounds), plotted
+    return [*lines, *short_words(speech, noises), *gate_cost(sounds)], plotted
 
 
 @asynccontextmanager

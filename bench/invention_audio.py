@@ -126,6 +126,12 @@ def in_noise(clip: Clip, noise: Clip, snr_db: float) -> Clip:
     return Clip(clip.name, clip.group, pcm, clip.reference, clip.language)
 
 
+def softer(clip: Clip, db: float) -> Clip:
+    """Return a sound turned down."""
+    x = np.frombuffer(clip.pcm, "<i2").astype(np.float64) * 10 ** (-db / 20)
+    return Clip(clip.name, clip.group, _clip("", "", x).pcm, clip.reference, clip.language)
+
+
 def _clip(name: str, group: str, samples: Samples) -> Clip:
     pcm = np.clip(np.rint(samples), -32768, 32767).astype("<i2").tobytes()
     return Clip(name, group, pcm, is_real=False)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.invention import first_words, hits, hostile_amazon
+from bench.invention import hits, hostile_amazon
 from bench.invention_audio import VOICES, Clip, generated, recordings
 from bench.invention_runs import hear, hear_all
+from bench.invention_words import first_words, short_words
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from tests.hostile_engine import HostileEngine
 
@@ -20,7 +21,11 @@ pytestmark = pytest.mark.audio
 VOICE_LIKE = ("sneezing", "cough", "laugh", "crying", "Vibe_Ace", "jazz_guitar", "snoring")
 """The recordings without words that are most like a voice."""
 
-SPOKEN = ("libri-1089", "harvard", "today", "book_a_room", "half_an_hour", "lj-001-0001")
+SPOKEN = ("libri-1089", "harvard-spk", "google-today", "book_a_room", "half_an_hour", "cards-")
+"""Short recordings that the embedded engine mostly gets right."""
+
+QUIET = ("dither", "50 Hz hum", "pink -20 dBFS", "noise in speech's rhythm", "8 clicks", "chords 1")
+"""Generated sounds, one of each kind; the bench hears all of them, three times."""
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +54,10 @@ async def test_an_engine_that_always_speaks_is_never_believed(clips: list[Clip])
 
 
 async def test_generated_sounds_bring_no_word() -> None:
-    """Silence, hums, noises of every colour, clicks, chords and echoes, of another seed."""
-    for clip in generated(seed=77):
+    """Silence, hum, noise, clicks and chords, of another seed than the bench's."""
+    some = [one for one in generated(seed=77) if one.name.startswith(QUIET)]
+    assert len(some) >= len(QUIET)
+    for clip in some:
         run = await hear(clip, HostileEngine(), guarded=True)
         assert (run.clip.name, run.shown, run.guesses) == (clip.name, 0, 0)
 
@@ -78,7 +85,7 @@ async def test_what_is_said_is_shown(clips: list[Clip], pocketsphinx: PocketSphi
     spoken = [clip for clip in clips if any(name in clip.name for name in SPOKEN)]
     runs = await hear_all(spoken, pocketsphinx, guarded=True)
     right = hits(runs, with_withheld=True)
-    assert right > 40
+    assert right > 25
     assert hits(runs, with_withheld=False) == right
 
 
@@ -88,8 +95,23 @@ async def test_the_first_word_after_a_pause_is_whole(
     """After any pause from 0.2 s to a minute, it is let through and has evidence."""
     spoken = [clip for clip in clips if any(name in clip.name for name in SPOKEN)]
     bare = await hear_all(spoken, pocketsphinx, guarded=False)
-    rows = [line.split("|")[1:-1] for line in first_words(bare) if " s |" in line]
-    assert len(rows) == 7
+    rows = cells(first_words(bare))
+    assert [row[0] for row in rows] == ["0.2 s", "0.5 s", "1 s", "2 s", "5 s", "20 s", "60 s"]
     for pause, found, kept in rows:
         assert int(found) > 2
         assert (pause, kept) == (pause, found)
+
+
+def test_single_short_words_survive(clips: list[Clip]) -> None:
+    """As recorded, 20 dB softer and 10 dB above noise, by the strictest row of the table."""
+    speech = [clip for clip in clips if clip.group == "speech" and clip.language == "en"]
+    noises = [clip for clip in clips if clip.group == "ambient"][:6]
+    rows = cells(short_words(speech, noises))
+    assert "today" in {row[0] for row in rows}
+    assert [row for row in rows if not all(cell.startswith("yes") for cell in row[1:])] == []
+
+
+def cells(lines: list[str]) -> list[list[str]]:
+    """Return the cells of a table's rows, without its head."""
+    rows = [line.split("|")[1:-1] for line in lines if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows[1:]]
