@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
     asynccontextmanager,
@@ -158,8 +158,18 @@ def gate_cost(clips: Sequence[Clip]) -> list[str]:
     return [f"The gate takes {cost:.1f} CPU seconds for an hour of audio.", ""]
 
 
-async def run(options: argparse.Namespace) -> tuple[list[str], dict[str, list[Heard]]]:
-    """Return all tables, and the runs by engine for the plot."""
+class Report(list[str]):
+    """The lines so far; each part is printed as it comes: the whole takes half an hour."""
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Add a part."""
+        part = list(lines)
+        print("\n".join(part), flush=True)
+        self.extend(part)
+
+
+async def run(options: argparse.Namespace, report: Report) -> dict[str, list[Heard]]:
+    """Fill the report; return the runs by engine for the plot."""
     clips = recordings(options.audio)
     sounds = [clip for clip in clips if clip.group != "speech"]
     speech = [clip for clip in clips if clip.group == "speech" and clip.language == "en"]
@@ -171,27 +181,35 @@ async def run(options: argparse.Namespace) -> tuple[list[str], dict[str, list[He
         f"PocketSphinx heard one in {every} of the former, one in {options.speech_every} of the "
         "latter."
     )
-    lines = [heading, ""]
+    report.add([heading, ""])
     plotted: dict[str, list[Heard]] = {}
     for name in options.engines:
         with engine_named(name) as engine:
             some = sounds if name == "hostile" else sounds[::every]
             bare = await hear_all(some, engine, guarded=False, at_once=jobs)
             plotted[name] = await hear_all(sounds, engine, guarded=True, at_once=jobs)
-            lines += table(f"{name}, real recordings", plotted[name], bare)
-            lines += table(
-                f"{name}, generated sounds", await hear_all(made, engine, guarded=True), []
-            )
-            if name == "hostile":
-                changed = await hear_all(list(mixed(sounds)), engine, guarded=True)
-                lines += table("hostile, recordings changed and mixed", changed, [])
-            else:
-                lines += await recall(speech, noises, engine, options.speech_every, jobs)
+            report.add(table(f"{name}, real recordings", plotted[name], bare))
+            heard = await hear_all(made, engine, guarded=True, at_once=jobs)
+            report.add(table(f"{name}, generated sounds", heard, []))
+            if name != "hostile":
+                report.add(await recall(speech, noises, engine, options.speech_every, jobs))
     if "hostile" in options.engines:
-        async with hostile_amazon() as engine:
-            over_wire = await hear_all(sounds, engine, guarded=True, at_once=4)
-            lines += table("the Transcribe-compatible endpoint, hostile behind it", over_wire, [])
-    return [*lines, *short_words(speech, noises), *gate_cost(sounds)], plotted
+        await more_hostile(sounds, jobs, report)
+    report.add(short_words(speech, noises))
+    report.add(gate_cost(sounds))
+    return plotted
+
+
+async def more_hostile(sounds: list[Clip], jobs: int, report: Report) -> None:
+    """Add what else the hostile engine is tried on, and another one that says short words only."""
+    heard = await hear_all(list(mixed(sounds)), HostileEngine(), guarded=True, at_once=jobs)
+    report.add(table("hostile, recordings changed and mixed", heard, []))
+    brief = HostileEngine(every_s=0.5, sentence="no")
+    heard = await hear_all(sounds, brief, guarded=True, at_once=jobs)
+    report.add(table("hostile, “no” twice a second, real recordings", heard, []))
+    async with hostile_amazon() as engine:
+        heard = await hear_all(sounds, engine, guarded=True, at_once=4)
+    report.add(table("the Transcribe-compatible endpoint, hostile behind it", heard, []))
 
 
 @asynccontextmanager
@@ -255,9 +273,9 @@ def main() -> None:
     options.add_argument("--jobs", type=int, default=2, help="sounds heard at the same time")
     options.add_argument("--write", action="store_true", help="write the page and the plot")
     told = options.parse_args()
-    lines, plotted = asyncio.run(run(told))
-    measured = "\n".join(lines).rstrip()
-    print(measured)
+    report = Report()
+    plotted = asyncio.run(run(told, report))
+    measured = "\n".join(report).rstrip()
     if told.write:
         write(measured, PAGE)
         plot(plotted, PAGE.with_suffix(".png"))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bench.invention import hits, hostile_amazon
 from bench.invention_audio import VOICES, Clip, generated, recordings
 from bench.invention_runs import hear, hear_all
 from bench.invention_words import first_words, short_words
+from parola.domain.audio import FRAME_BYTES, RATE_HZ
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from tests.hostile_engine import HostileEngine
 
@@ -42,6 +44,11 @@ def pocketsphinx() -> Iterator[PocketSphinxEngine]:
 
 def wordless(clips: list[Clip]) -> list[Clip]:
     return [clip for clip in clips if clip.group != "speech" and clip.group not in VOICES]
+
+
+def begun(clip: Clip) -> Clip:
+    """Return its beginning, where the strongest evidence of these is: music takes long to hear."""
+    return replace(clip, pcm=clip.pcm[: 12 * RATE_HZ * FRAME_BYTES])
 
 
 async def test_an_engine_that_always_speaks_is_never_believed(clips: list[Clip]) -> None:
@@ -76,7 +83,7 @@ async def test_pocketsphinx_writes_nothing_where_nobody_speaks(
 ) -> None:
     """What is most like a voice: coughs, sneezes, laughter, babies, and a piece of music."""
     some = [clip for clip in wordless(clips) if any(name in clip.name for name in VOICE_LIKE)]
-    runs = await hear_all(some, pocketsphinx, guarded=True)
+    runs = await hear_all([begun(clip) for clip in some], pocketsphinx, guarded=True)
     assert [(run.clip.name, run.shown) for run in runs if run.shown] == []
 
 

@@ -112,6 +112,8 @@ async def test_the_talks_own_words_are_heard_by_its_stream_alone(
     shown = " ".join(e.text for e in events if isinstance(e, Hypothesis) and not e.is_final)
     assert "Quilter" in shown
     assert "Quilter" not in " ".join(final.text for final in finals(await hear(engine, chunks)))
+    # The vocabulary that the first stream built and left behind is as good as a new one.
+    assert finals(await hear(engine, chunks, terms=terms)) == finals(events)
 
 
 async def test_words_lie_inside_the_audio_and_follow_one_another(
