@@ -17,6 +17,38 @@ ANY_RESOURCE = {
 """Actions that know no resource. Source: Service Authorization Reference."""
 
 
+RIGHTS: dict[str, set[str]] = {
+    "KeeperRole": {
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "dynamodb:PutItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    },
+    "StartRole": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:GetAuthorizationToken",
+    },
+    "ServerRole": {
+        "transcribe:StartStreamTranscription",
+        "transcribe:StartStreamTranscriptionWebSocket",
+        "sqs:SendMessage",
+        "dynamodb:Query",
+        "dynamodb:GetItem",
+        "ecs:GetTaskProtection",
+        "ecs:UpdateTaskProtection",
+    },
+}
+"""What each role's program does; who adds a call to a program adds its right here and there."""
+
+MANAGED = {"AmazonSSMManagedInstanceCore"}
+"""Of AWS's own policies, those that some role needs."""
+
+
 def complaints(template: Template) -> list[str]:
     """Return what is wrong with a template; empty where nothing is."""
     return [complaint for rule in RULES for complaint in rule(template)]
@@ -100,14 +132,62 @@ def _tasks(template: Template) -> Iterator[str]:
 
 def _rights(template: Template) -> Iterator[str]:
     for name, role in of_type(template, "AWS::IAM::Role"):
+        for arn in role.get("ManagedPolicyArns", []):
+            if _text(arn).rpartition("/")[2] not in MANAGED:
+                yield f"{name} has a policy of AWS's own, which gives more than is needed"
         for policy in role.get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
                 actions = statement["Action"]
                 actions = {actions} if isinstance(actions, str) else set(actions)
                 if any(action.endswith("*") for action in actions):
                     yield f"{name} may do more than it names"
+                named = {action for action in actions if not action.endswith("*")}
+                if more := named - RIGHTS.get(name, set()):
+                    yield f"{name} may do {sorted(more)}, which its program does not"
                 if statement["Resource"] == "*" and not actions <= ANY_RESOURCE:
                     yield f"{name} may do {sorted(actions - ANY_RESOURCE)} to everything"
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - JSON of any shape
+    """Return a text, also where a function of CloudFormation makes it."""
+    return str(value["Fn::Sub"]) if isinstance(value, dict) else str(value)
+
+
+def _machines(template: Template) -> Iterator[str]:
+    """ARM everywhere: it is cheaper, and the image, the package and the wheels are made for it."""
+    for name, function in of_type(template, "AWS::Lambda::Function"):
+        if function.get("Architectures") != ["arm64"]:
+            yield f"{name} does not run on ARM"
+    for name, task in of_type(template, "AWS::ECS::TaskDefinition"):
+        if task.get("RuntimePlatform", {}).get("CpuArchitecture") != "ARM64":
+            yield f"{name} does not run on ARM"
+    for name, instance in of_type(template, "AWS::EC2::Instance"):
+        if not str(instance["InstanceType"]).startswith(("t4g.", "c7g.", "m7g.")):
+            yield f"{name} does not run on ARM"
+
+
+def _destinations(template: Template) -> Iterator[str]:
+    """What a queue calls has no onSuccess and no onFailure of its own: they never fire.
+
+    Source: AWS Lambda, "Retain records of asynchronous invocations"; for a queue, its dead-letter
+    queue is the place for what fails.
+    """
+    called_by_queue = {
+        source["FunctionName"]["Ref"]
+        for _, source in of_type(template, "AWS::Lambda::EventSourceMapping")
+        if _is_queue(template, source)
+    }
+    for name, config in of_type(template, "AWS::Lambda::EventInvokeConfig"):
+        if config["FunctionName"].get("Ref") in called_by_queue:
+            yield f"{name} waits for what never comes from a queue"
+    for name, source in of_type(template, "AWS::Lambda::EventSourceMapping"):
+        if _is_queue(template, source) and "DestinationConfig" in source:
+            yield f"{name} waits for what never comes from a queue"
+
+
+def _is_queue(template: Template, source: dict[str, Any]) -> bool:
+    resource: str = source["EventSourceArn"]["Fn::GetAtt"][0]
+    return bool(template["Resources"][resource]["Type"] == "AWS::SQS::Queue")
 
 
 def _doors(template: Template) -> Iterator[str]:
@@ -155,6 +235,8 @@ RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
     _balancers,
     _tasks,
     _rights,
+    _machines,
+    _destinations,
     _doors,
     _money,
     _alarms,

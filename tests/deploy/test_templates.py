@@ -120,6 +120,41 @@ PLANTED: tuple[tuple[str, str, object, str], ...] = (
     ),
     (
         "event",
+        "Resources/KeeperRole/Properties/Policies/0/PolicyDocument/Statement/1/Action",
+        ["dynamodb:PutItem", "dynamodb:DeleteItem"],
+        "which its program does not",
+    ),
+    (
+        "small",
+        "Resources/ServerRole/Properties/ManagedPolicyArns/0",
+        "arn:aws:iam::aws:policy/AdministratorAccess",
+        "more than is needed",
+    ),
+    ("event", "Resources/Keeper/Properties/Architectures", ["x86_64"], "on ARM"),
+    ("event", "Resources/Keeper/Properties/Architectures", DELETE, "on ARM"),
+    ("event", "Resources/Task/Properties/RuntimePlatform", DELETE, "on ARM"),
+    ("small", "Resources/Server/Properties/InstanceType", "t3.nano", "on ARM"),
+    (
+        "event",
+        "Resources/KeeperSource/Properties/DestinationConfig",
+        {"OnSuccess": {"Destination": {"Fn::GetAtt": ["Finals", "Arn"]}}},
+        "never comes",
+    ),
+    (
+        "event",
+        "Resources/KeeperDestinations",
+        {
+            "Type": "AWS::Lambda::EventInvokeConfig",
+            "Properties": {
+                "FunctionName": {"Ref": "Keeper"},
+                "Qualifier": "$LATEST",
+                "DestinationConfig": {},
+            },
+        },
+        "never comes",
+    ),
+    (
+        "event",
         "Resources/BalancerGroup/Properties/SecurityGroupIngress/0/CidrIp",
         "0.0.0.0/0",
         "everybody past CloudFront",

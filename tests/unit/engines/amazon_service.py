@@ -100,14 +100,18 @@ class Service:
         self.running: set[str] = set()
         self.port = 0
         self.rewrite: Callable[[Result], Result] = lambda result: result
+        self.door: asyncio.Event | None = None
+        """While set to an event that is clear, whoever calls waits until the stream opens."""
 
     @property
     def url(self) -> str:
         """Its address."""
         return f"ws://127.0.0.1:{self.port}"
 
-    def check(self, _: ServerConnection, request: Request) -> Response | None:
+    async def check(self, _: ServerConnection, request: Request) -> Response | None:
         """Refuse what is not signed as it should be, as the service does: before the stream."""
+        if self.door:
+            await self.door.wait()
         if self.faults and self.faults[0].what == "deny":
             self.faults.pop(0)
             return Response(503, "Service Unavailable", Headers(), b"come back later")
