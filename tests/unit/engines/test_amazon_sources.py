@@ -185,7 +185,7 @@ def signed_in(monkeypatch: pytest.MonkeyPatch, folder: Path, expiry: str) -> Non
 
 
 PATIENCE_S = 10
-"""It takes a fraction of a second; a full machine takes longer. Asking anybody took minutes."""
+"""It takes a fraction of a second, more on a full machine."""
 
 
 async def test_a_person_who_signed_in_has_a_role(
