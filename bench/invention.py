@@ -27,11 +27,9 @@ from matplotlib.figure import Figure
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from bench.invention_audio import VOICES, Clip, generated, in_noise, mixed, recordings
+from bench.invention_cost import engine_cost, gate_cost
 from bench.invention_runs import Heard, hear_all
 from bench.invention_words import first_words, is_kept, right_words, short_words
-from parola.audio.gate import Gate
-from parola.audio.silero import SileroDetector
-from parola.domain.audio import AudioChunk
 from parola.engines.amazon import AmazonEngine
 from parola.engines.amazon_settings import AmazonSettings
 from parola.engines.pocketsphinx import PocketSphinxEngine
@@ -146,18 +144,6 @@ def _share(part: int, whole: int) -> str:
     return f"{part} ({part / max(whole, 1):.2%})"
 
 
-def gate_cost(clips: Sequence[Clip]) -> list[str]:
-    """Return what the gate costs, in CPU seconds per hour of audio."""
-    begun, seconds = time.process_time(), 0.0
-    for clip in clips[:40]:
-        gate = Gate(SileroDetector())
-        for at in range(0, len(clip.pcm), 3200):
-            gate.add(AudioChunk(at // 2, clip.pcm[at : at + 3200]))
-        seconds += clip.seconds
-    cost = (time.process_time() - begun) / seconds * 3600
-    return [f"The gate takes {cost:.1f} CPU seconds for an hour of audio.", ""]
-
-
 class Report(list[str]):
     """The lines so far; each part is printed as it comes: the whole takes half an hour."""
 
@@ -197,6 +183,7 @@ async def run(options: argparse.Namespace, report: Report) -> dict[str, list[Hea
         await more_hostile(sounds, jobs, report)
     report.add(short_words(speech, noises))
     report.add(gate_cost(sounds))
+    report.add(await engine_cost(speech[::5]))
     return plotted
 
 
