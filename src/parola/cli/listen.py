@@ -8,6 +8,7 @@ import typer
 from parola.audio.raw import Raw
 from parola.cli.listening import Wish, list_them, probe, send
 from parola.cli.outcome import USAGE, CommandError
+from parola.cli.terms import Phrases, Text, own_words
 from parola.client.capture import Channel
 from parola.client.connection import socket_url
 from parola.client.remembered import default_path, forget_device
@@ -100,6 +101,8 @@ def listen(  # noqa: PLR0913, PLR0917 - each is an option
             metavar="NAME=VALUE",
         ),
     ] = None,
+    phrases: Phrases = None,
+    text: Text = None,
 ) -> None:
     """Stream a microphone or a recording into a room until its last word is saved."""
     if list_devices:
@@ -123,6 +126,7 @@ def listen(  # noqa: PLR0913, PLR0917 - each is an option
         spool=spool,
         spool_mb=spool_mb,
         engine_options=from_query(engine_option or ()),
+        terms=own_words(phrases, text),
     )
     if probe_only:
         probe(wish)

@@ -26,6 +26,7 @@ from parola.client.streaming import Storing, stream
 from parola.client.uplink import Listener, Sent, Uplink
 from parola.domain.audio import FRAME_BYTES, to_seconds
 from parola.domain.errors import BadAudio, NotFound, ParolaError
+from parola.domain.terms import Terms
 from parola.domain.vocabulary import Language, RoomName
 
 PROBE_S = 3.0
@@ -48,6 +49,7 @@ class Wish:
     spool: Path | None
     spool_mb: int
     engine_options: Mapping[str, str]
+    terms: Terms
 
 
 def list_them() -> None:
@@ -111,7 +113,7 @@ class _Run:
         wish = self._wish
         return await stream(
             self._source,
-            Uplink(wish.server, wish.room, wish.engine_options),
+            Uplink(wish.server, wish.room, wish.engine_options, wish.terms),
             wish.language,
             _storing(wish),
             Listener(self._meter.show, self._meter.say),

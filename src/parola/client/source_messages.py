@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from parola.domain import errors
 from parola.wire.messages import Start
+from parola.wire.terms import to_json as terms_to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def start_message(start: Start) -> str:
         fields["channels"] = start.channels
     if start.engine_options:
         fields["engine_options"] = dict(start.engine_options)
+    if start.terms:
+        fields["terms"] = terms_to_json(start.terms)
     return json.dumps(fields)
 
 

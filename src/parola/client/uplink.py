@@ -26,6 +26,7 @@ from parola.client.spool import MEMORY_FRAMES, READ_FRAMES, Span
 from parola.client.spool_folder import Kept
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk, to_seconds
 from parola.domain.errors import BadInput, NoEngine, ParolaError, RoomBusy, ServerFull, Stopping
+from parola.domain.terms import Terms
 from parola.domain.vocabulary import RoomName
 from parola.wire.messages import Start
 
@@ -54,6 +55,9 @@ class Uplink:
     room: RoomName
     engine_options: Mapping[str, str] = field(default_factory=dict)
     """What is asked of the server's engine, of an earlier talk that is brought home, too."""
+
+    terms: Terms = field(default_factory=Terms)
+    """The talk's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class Sender:
         `jitter` gives numbers from 0 to 1.
         """
         self._kept = kept
-        self._engine_options = uplink.engine_options
+        self._uplink = uplink
         self._listener = listener
         self._is_live = is_live
         self._sleep = sleep
@@ -189,8 +193,13 @@ class Sender:
     async def _one_connection(self, socket: ClientConnection) -> None:
         talk = self._kept.talk
         first = self._kept.spool.first_frame
-        options = self._engine_options
-        start = Start(talk.session, talk.language, position=first, engine_options=options)
+        start = Start(
+            talk.session,
+            talk.language,
+            position=first,
+            engine_options=self._uplink.engine_options,
+            terms=self._uplink.terms,
+        )
         await socket.send(start_message(start))
         cursor = await _ready_position(socket)
         self._note_ready(cursor)

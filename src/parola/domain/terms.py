@@ -16,3 +16,8 @@ class Terms:
     def __bool__(self) -> bool:
         """Return whether anything is known."""
         return bool(self.phrases or self.text)
+
+    def joined(self, others: "Terms") -> "Terms":
+        """Return these terms, and after them what others add."""
+        phrases = tuple(dict.fromkeys((*self.phrases, *others.phrases)))
+        return Terms(phrases, "\n".join(filter(None, (self.text, others.text))))

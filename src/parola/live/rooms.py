@@ -794,7 +794,7 @@ def _planned(plan: SessionPlan, settings: RoomSettings, event: RoomSettings) -> 
     return replace(
         plan,
         language=settings.language or plan.language,
-        terms=with_names(settings.terms),
+        terms=with_names(plan.own_terms.joined(settings.terms)),
         replacements=settings.replacements + event.replacements,
         blocked=settings.blocked + event.blocked,
     )

@@ -65,7 +65,10 @@ class SessionPlan:
     """Where its words will be shown; empty for a recording that is for one asker only."""
 
     terms: Terms = field(default_factory=Terms)
-    """The talk's own words, as far as they are known."""
+    """The talk's own words, as far as they are known: its source's and its room's."""
+
+    own_terms: Terms = field(default_factory=Terms)
+    """What its source told of them."""
 
     replacements: tuple[Replacement, ...] = ()
     """What its engine tends to mishear, and what is shown instead."""

@@ -137,6 +137,7 @@ async def _take_numbered(
     plan = SessionPlan(
         start.session,
         start.language,
+        own_terms=start.terms,
         options=options,
         rate_hz=start.rate_hz,
         channels=start.channels,

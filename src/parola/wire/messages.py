@@ -10,9 +10,11 @@ from parola.domain.audio import RATE_HZ
 from parola.domain.captions import segment_fields, utc_iso
 from parola.domain.errors import BadMessage, ParolaError
 from parola.domain.log import Edit, Entry, StateChange, Strike, Withheld
+from parola.domain.terms import Terms
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
 from parola.wire.engine_options import from_json
+from parola.wire.terms import from_json as terms_from_json
 
 MAX_REASON_BYTES = 123
 """What a close frame can carry. Source: RFC 6455, section 5.5 (125 bytes less the code)."""
@@ -169,6 +171,9 @@ class Start:
     engine_options: Mapping[str, str] = field(default_factory=dict)
     """What it asks of its engine, by the engine's own names."""
 
+    terms: Terms = field(default_factory=Terms)
+    """The talk's own words, as far as the source knows them."""
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -181,6 +186,7 @@ def read_source_message(text: str) -> Start | End:
     Raises:
         BadMessage: it is not JSON, not one of `start` and `end`, or a field is out of range.
         BadLanguage: its language is not a language tag.
+        TooLarge: its terms are more than a room takes.
     """
     try:
         fields = json.loads(text)
@@ -212,6 +218,7 @@ def _start(fields: dict[str, Any]) -> Start:
         _whole_number(fields, "position", 0, range(2**53)),
         _whole_number(fields, "channels", 1, range(1, 3)),
         from_json(fields.get("engine_options", {})),
+        terms_from_json(fields.get("terms", {})),
     )
 
 

@@ -42,6 +42,7 @@ from parola.server.deps import Services, close_code, http_status
 from parola.wire import messages
 from parola.wire.engine_options import from_json
 from parola.wire.jobs import job_fields, notice_body
+from parola.wire.terms import from_json as terms_from_json
 from tests.unit.docs.reference import examples, page, rows
 
 SESSION = "7f0c5a52-30a5-4e0f-a9d4-0a52b1a6f2ce"
@@ -124,6 +125,14 @@ def test_options_are_asked_for_as_the_page_says() -> None:
     asking = replace(START, engine_options=options, channels=2)
     assert messages.read_source_message(start_message(asking)) == asking
     AmazonEngine().check_options(StreamRequest(language_tag("it-IT"), SESSION, options=options))
+
+
+def test_a_talks_own_words_are_told_as_the_page_says() -> None:
+    """The page's example is understood, and what our client writes is read back."""
+    (example,) = examples(page("protocol.md"), "terms")
+    telling = replace(START, terms=terms_from_json(example["terms"]))
+    assert telling.terms.phrases == ("Grace Hopper", "COBOL")
+    assert messages.read_source_message(start_message(telling)) == telling
 
 
 def test_the_client_reads_what_the_server_writes() -> None:

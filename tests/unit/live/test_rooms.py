@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
@@ -235,6 +236,22 @@ async def test_a_rooms_language_holds_whatever_a_source_says() -> None:
         await session.finished()
     heard = [(r.room, r.language, r.terms.phrases) for r in keen.requests]
     assert heard == [("main", "it-IT", ("Nuoro",)), ("other", "en-US", ())]
+
+
+async def test_a_talks_own_words_come_before_its_rooms() -> None:
+    """Both go to the engine, and the talk keeps its own when the room's are set anew."""
+    own = replace(PLAN, own_terms=Terms(("COBOL",), "A compiler by Grace Hopper."))
+    async with house(keen := Attentive()) as h:
+        await h.rooms.set_up(MAIN, RoomSettings(terms=Terms(("Nuoro", "COBOL"))))
+        async with h.rooms.speak(MAIN, own) as session:
+            await session.feed(marked_audio(range(3)))
+            await frames_until(h.rooms, View(partials=True), {"text": "0 1 2"})
+            await h.rooms.set_up(MAIN, RoomSettings(terms=Terms(("Sassari",))))
+            await session.feed(marked_audio(range(3, 9)))
+        await session.finished()
+    heard = [request.terms.phrases for request in keen.requests]
+    assert heard[0] == ("COBOL", "Nuoro", "Grace Hopper")
+    assert heard[-1] == ("COBOL", "Sassari", "Grace Hopper")
 
 
 async def test_the_language_is_switched_while_somebody_speaks() -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parola.domain.errors import BadInput, BadMessage, EngineFailed
+from parola.domain.errors import BadInput, BadMessage, EngineFailed, TooLarge
 from parola.domain.log import Entry, StateChange
+from parola.domain.terms import Terms
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import language_tag
 from parola.wire import messages
@@ -27,7 +28,16 @@ start_like = st.builds(
     lambda odd: FIELDS | odd,
     st.dictionaries(
         st.sampled_from(
-            ["type", "session", "language", "rate", "position", "channels", "engine_options"]
+            [
+                "type",
+                "session",
+                "language",
+                "rate",
+                "position",
+                "channels",
+                "engine_options",
+                "terms",
+            ]
         ),
         st.sampled_from(["end", "it-IT", "xx-yy-zz"])
         | st.integers(-9, 9)
@@ -52,6 +62,7 @@ def test_any_text_is_a_message_or_a_documented_error(text: str) -> None:
         assert 0 <= message.position < 2**53
         assert message.channels in {1, 2}
         assert all(type(one) is str for pair in message.engine_options.items() for one in pair)
+        assert all(type(one) is str for one in (*message.terms.phrases, message.terms.text))
         assert message.language
 
 
@@ -59,6 +70,31 @@ def test_a_source_that_says_only_what_it_must_is_understood() -> None:
     """Rate and position have defaults: 16 kHz, from the start."""
     text = json.dumps({"type": "start", "session": ID, "language": "it_it"})
     assert messages.read_source_message(text) == messages.Start(ID, language_tag("it-IT"))
+
+
+def test_a_talks_own_words_come_tidy() -> None:
+    """White space is taken together; what is empty or said twice is left out."""
+    terms = {"phrases": ["Grace  Hopper", "", " COBOL ", "COBOL"], "text": " The first compiler. "}
+    message = messages.read_source_message(json.dumps(FIELDS | {"terms": terms}))
+    assert isinstance(message, messages.Start)
+    assert message.terms == Terms(("Grace Hopper", "COBOL"), "The first compiler.")
+
+
+@pytest.mark.parametrize(
+    ("terms", "error", "said"),
+    [
+        ([], BadMessage, '"terms" is an object'),
+        ({"phrases": "Ada"}, BadMessage, "is a list of texts"),
+        ({"phrases": [1]}, BadMessage, "is a list of texts"),
+        ({"text": None}, BadMessage, "is a text"),
+        ({"phrases": ["x" * 201]}, TooLarge, "201 characters"),
+        ({"text": "x" * 50_001}, TooLarge, "50001 characters"),
+    ],
+)
+def test_words_that_are_none_are_refused(terms: object, error: type, said: str) -> None:
+    """With the same limits as a room's, in words."""
+    with pytest.raises(error, match=said):
+        messages.read_source_message(json.dumps(FIELDS | {"terms": terms}))
 
 
 @pytest.mark.parametrize("rate", [0, 7999, 192_001, "16000", 16000.0, True, None])
