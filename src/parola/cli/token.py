@@ -33,6 +33,12 @@ def token(  # noqa: PLR0913, PLR0917 - one for each option
             show_default=False,
         ),
     ] = None,
+    qr: Annotated[
+        bool,
+        typer.Option(
+            "--qr", help="Draw the link as a QR code too; needs --server.", show_default=False
+        ),
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -67,4 +73,4 @@ def token(  # noqa: PLR0913, PLR0917 - one for each option
         token_book.rotate(folder)
     else:
         roles = frozenset(map(checked_role, role or ["read"]))
-        token_book.give(folder, roles, room, token_book.seconds(life), holder, server)
+        token_book.give(folder, roles, room, token_book.seconds(life), holder, server, qr=qr)

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import segno
 import typer
 
 from parola.cli.transcripts import api_url
@@ -38,17 +40,24 @@ def give(
     life_s: int,
     holder: str,
     server: str | None,
+    *,
+    qr: bool = False,
 ) -> None:
-    """Print a new token, or a link with it; on stderr, what it is.
+    """Print a new token, or a link with it; on stderr, what it is, and the link as a QR code.
 
     Raises:
-        BadRoomName, BadMessage: it cannot be made so.
+        BadRoomName, BadMessage: it cannot be made so, or there is no link to draw.
         StoreFailed: it cannot be kept.
     """
+    if qr and server is None:
+        raise BadMessage("A QR code needs the server's address: add --server.")
     name = None if room is None else room_name(room)
     token = new_token(uuid4().hex[:12], holder, roles, name, int(time.time()), life_s)
     text = asyncio.run(_keep(folder, token))
-    typer.echo(text if server is None else f"{api_url(server, '/enter')}?token={text}")
+    link = text if server is None else f"{api_url(server, '/enter')}?token={text}"
+    typer.echo(link)
+    if qr:
+        segno.make(link, error="l", micro=False).terminal(out=sys.stderr, compact=True)
     typer.echo(_line(token), err=True)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,9 +47,15 @@ class Shares:
 class Limiter:
     """Keeps count for one server."""
 
-    def __init__(self, shares: Shares, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        shares: Shares,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._shares = shares
         self._monotonic = monotonic
+        self._sleep = sleep
         self._sockets = Places(shares.sockets_per_address)
         self._requests = Buckets(shares.requests_per_s, 20 * shares.requests_per_s)
         self._sound = Buckets(shares.sound_bytes_per_s, shares.sound_burst_bytes)
@@ -105,7 +111,7 @@ class Limiter:
             data = message.get("bytes") or b""
             now_s = self._monotonic()
             # Waiting is what bounds it: the socket is not read meanwhile, so its peer waits too.
-            await asyncio.sleep(max(self._sound.spend(key, len(data), now_s) for key in keys))
+            await self._sleep(max(self._sound.spend(key, len(data), now_s) for key in keys))
             return message
 
         return receive_in_time

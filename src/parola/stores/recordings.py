@@ -125,7 +125,7 @@ class RecordingFile:
         """Be ready for a frame, by silence or by cutting off what is there from it on."""
         self._end_run()
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Unbuffered: what was written survives the process.
             self._file = self._path.open("r+b" if self._path.exists() else "w+b", buffering=0)
         packet, into = divmod(frame, PACKET_FRAMES)

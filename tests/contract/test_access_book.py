@@ -1,0 +1,83 @@
+"""What every access book promises, checked on each of them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from parola.domain.access import AuditEntry, new_token
+from parola.domain.vocabulary import room_name
+from parola.ports import AccessBook
+from parola.stores.memory import MemoryAccessBook
+from parola.stores.sqlite_access import KEEP_EXPIRED_S, open_sqlite_access
+
+NOW_S = 1_800_000_000
+
+
+@asynccontextmanager
+async def _memory() -> AsyncIterator[AccessBook]:
+    yield MemoryAccessBook()
+
+
+@asynccontextmanager
+async def _sqlite() -> AsyncIterator[AccessBook]:
+    with TemporaryDirectory() as folder:
+        async with open_sqlite_access(Path(folder), lambda: NOW_S) as book:
+            yield book
+
+
+@pytest.fixture(params=[_memory, _sqlite], ids=["memory", "sqlite"])
+async def book(request: pytest.FixtureRequest) -> AsyncIterator[AccessBook]:
+    """Each access book there is, empty."""
+    async with request.param() as book:
+        yield book
+
+
+READER = new_token("b" * 12, 'Ada, "left"', {"read"}, room_name("Sala à"), NOW_S, 600)
+OPERATOR = new_token("a" * 12, "Grace", {"operate", "speak"}, None, NOW_S, 600)
+
+
+async def test_the_newest_key_signs_and_old_ones_go(book: AccessBook) -> None:
+    """Keys come newest first; only as many stay as are to be believed."""
+    assert await book.keys() == []
+    for key in (b"one", b"two", b"three"):
+        await book.add_key(key)
+    assert await book.keys() == [b"three", b"two"]
+    await book.add_key(b"four", keep=1)
+    assert await book.keys() == [b"four"]
+
+
+async def test_tokens_are_listed_oldest_first_until_they_are_revoked(book: AccessBook) -> None:
+    """What was given out comes back as it was; revoked, it stays in the list, and is so again."""
+    older = replace(OPERATOR, id="z" * 12, issued_at_s=NOW_S - 5)
+    for token in (READER, OPERATOR, older):
+        await book.add_token(token)
+    assert await book.tokens() == [(older, False), (OPERATOR, False), (READER, False)]
+    assert await book.revoke(READER.id)
+    assert not await book.revoke("nobody's")
+    assert await book.tokens() == [(older, False), (OPERATOR, False), (READER, True)]
+    assert await book.revoke(READER.id)
+
+
+async def test_the_audit_log_has_the_newest_first(book: AccessBook) -> None:
+    """As many entries as are asked for, whatever is in them."""
+    entries = [AuditEntry(n, "Ada\n", "a" * 12, "203.0.113.7", f"PUT /{n}", 200) for n in range(5)]
+    for entry in entries:
+        await book.note(entry)
+    assert await book.audit(3) == entries[:1:-1]
+    assert await book.audit(0) == []
+    assert await book.audit(100) == entries[::-1]
+
+
+async def test_what_is_long_over_is_forgotten_in_the_durable_book() -> None:
+    """A month after its time a token leaves the list with the next one that is given."""
+    async with _sqlite() as book:
+        over_s = NOW_S - KEEP_EXPIRED_S
+        gone = replace(READER, issued_at_s=over_s - 600, expires_at_s=over_s - 1)
+        listed = replace(OPERATOR, issued_at_s=over_s - 600, expires_at_s=over_s)
+        await book.add_token(gone)
+        await book.add_token(listed)
+        assert [token for token, _ in await book.tokens()] == [listed]
