@@ -68,7 +68,7 @@ sample: $(VENV)/.run ## Make the sample talk again with a free speech synthesise
 	scripts/debian-packages flite:flite
 	scripts/make-sample
 
-lambda: ## Pack the Lambda function of the pipeline: dist/parola-lambda.zip
+lambda: ## Pack the Lambda functions of the pipeline: dist/parola-lambda.zip
 	scripts/lambda-package
 
 screenshots: $(VENV)/.dev ## Make the pictures of the documentation again

@@ -13,6 +13,7 @@ ANY_RESOURCE = {
     "transcribe:StartStreamTranscription",
     "transcribe:StartStreamTranscriptionWebSocket",
     "ecr:GetAuthorizationToken",
+    "dynamodb:ListStreams",
 }
 """Actions that know no resource. Source: Service Authorization Reference."""
 
@@ -68,6 +69,8 @@ def _queues(template: Template) -> Iterator[str]:
     for name, source in of_type(template, "AWS::Lambda::EventSourceMapping"):
         if "ReportBatchItemFailures" not in source.get("FunctionResponseTypes", []):
             yield f"{name} takes a batch for kept of which a part failed"
+        if source["EventSourceArn"]["Fn::GetAtt"][1] == "StreamArn":
+            continue
         queue = template["Resources"][source["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
         function = template["Resources"][source["FunctionName"]["Ref"]]["Properties"]
         if "RedrivePolicy" not in queue:
@@ -76,6 +79,20 @@ def _queues(template: Template) -> Iterator[str]:
             yield f"{name}'s queue gives up too early"
         if queue["VisibilityTimeout"] < 6 * function["Timeout"]:
             yield f"{name}'s queue delivers again while the function still works"
+
+
+def _streams(template: Template) -> Iterator[str]:
+    for name, source in of_type(template, "AWS::Lambda::EventSourceMapping"):
+        if source["EventSourceArn"]["Fn::GetAtt"][1] != "StreamArn":
+            continue
+        if not source.get("BisectBatchOnFunctionError"):
+            yield f"{name} gives up a batch for one of its records"
+        if source.get("MaximumRetryAttempts", -1) < 0:
+            yield f"{name} waits a day for one record with all the others"
+        if "OnFailure" not in source.get("DestinationConfig", {}):
+            yield f"{name} loses what it gives up"
+        if not source.get("FilterCriteria", {}).get("Filters"):
+            yield f"{name} is woken by what is no final"
 
 
 def _tables(template: Template) -> Iterator[str]:
@@ -217,6 +234,16 @@ def _alarms(template: Template) -> Iterator[str]:
         if not alarm.get("AlarmActions"):
             yield f"{name} tells nobody"
     watched = {alarm["MetricName"] for alarm in alarms.values()}
+    depths = {
+        dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in alarms.values()
+        for dimension in alarm.get("Dimensions", [])
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    }
+    for _, source in of_type(template, "AWS::Lambda::EventSourceMapping"):
+        aside = source.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        if aside and aside["Fn::GetAtt"][0] not in depths:
+            yield f"nobody watches what is put aside in {aside['Fn::GetAtt'][0]}"
     wanted = set()
     if dict(of_type(template, "AWS::SQS::Queue")):
         wanted |= {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
@@ -231,6 +258,7 @@ def _alarms(template: Template) -> Iterator[str]:
 
 RULES: tuple[Callable[[Template], Iterator[str]], ...] = (
     _queues,
+    _streams,
     _tables,
     _balancers,
     _tasks,

@@ -54,6 +54,25 @@ async def test_a_caption_comes_out_on_another_node(
         assert said == list(range(count))
         assert {line["speakerName"] for line in found} == {"Ada"}
         assert await _outbox_lines(one.url) == 0
+    await _until_read(stack, len(found))
+
+
+async def _until_read(stack: Stack, count: int) -> None:
+    """Wait until the stream's function has read every row, and see that it did so once."""
+    db = stack.stand_in.client("dynamodb")
+    asked = {
+        "TableName": stack.table,
+        "KeyConditionExpression": "pk = :room",
+        "ExpressionAttributeValues": {":room": {"S": "sala"}},
+    }
+    while True:
+        rows = (await asyncio.to_thread(db.query, **asked))["Items"]
+        if len(rows) == count and all("sentiment" in row for row in rows):
+            break
+        await asyncio.sleep(0.2)
+    assert {row["sentiment"]["S"] for row in rows} == {"neutral"}  # numbers have no sentiment
+    assert {row["readBy"]["S"] for row in rows} == {"local"}
+    assert all("intent" in row and float(row["sentimentScore"]["N"]) == 0 for row in rows)
 
 
 async def _outbox_lines(url: str) -> float:

@@ -82,6 +82,11 @@ PLANTED: tuple[tuple[str, str, object, str], ...] = (
         DELETE,
         "a part failed",
     ),
+    ("event", "Resources/ReaderSource/Properties/BisectBatchOnFunctionError", False, "one of its"),
+    ("event", "Resources/ReaderSource/Properties/MaximumRetryAttempts", DELETE, "waits a day"),
+    ("event", "Resources/ReaderSource/Properties/DestinationConfig", DELETE, "loses what"),
+    ("event", "Resources/ReaderSource/Properties/FilterCriteria", DELETE, "no final"),
+    ("event", "Resources/UnreadAlarm", DELETE, "put aside in Unread"),
     ("event", "Resources/Finals/Properties/RedrivePolicy", DELETE, "no dead-letter queue"),
     (
         "event",

@@ -1,0 +1,107 @@
+"""The Lambda function that reads how the table's finals sound, and writes it beside them.
+
+It is fed by the table's stream. Its own writes come back on that stream, and end there: a row that
+has a sentiment is left alone. A final that was put again by a repeated message has lost its
+sentiment, and is read again. What cannot be written now is named in `batchItemFailures`: the stream
+then begins again with it, so that it must come first among what failed.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from parola.analysts.local import read
+from parola.domain.sentiment import label
+
+logger = logging.getLogger()
+logger.setLevel(logging.INFO)
+
+UPDATE = "SET sentiment = :label, sentimentScore = :score, intent = :intent, readBy = :by"
+
+CONDITION = "rid = :rid"
+"""The row is there, and is the final that was read. Without it, a deleted one would rise again."""
+
+Image = dict[str, dict[str, str]]
+"""A row as the stream holds it, such as {"pk": {"S": "sala"}}."""
+
+Values = dict[str, dict[str, str]]
+
+Write = Callable[[Image, Values], None]
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Take a batch of the stream; the deployed function's way in."""
+    return read_all(event, write_into(os.environ["TABLE"]))
+
+
+def read_all(event: dict[str, Any], write: Write) -> dict[str, Any]:
+    """Write how each new final sounds; return from which record on the stream has to come again."""
+    for record in event["Records"]:
+        change = record["dynamodb"]
+        values = _values(change.get("NewImage", {}))
+        if record["eventName"] == "REMOVE" or values is None:
+            continue
+        try:
+            write(change["NewImage"], values)
+        # Throttling, an outage, a right that is missing: told, and tried again by the stream.
+        except Exception as error:  # noqa: BLE001 - reported, and delivered again
+            number = change["SequenceNumber"]
+            logger.error(json.dumps({"not_read": type(error).__name__, "record": number}))  # noqa: TRY400 - the same
+            return {"batchItemFailures": [{"itemIdentifier": number}]}
+    return {"batchItemFailures": []}
+
+
+def _values(image: Image) -> Values | None:
+    """Return what is to be written of a final; None for what is no final, or has been read."""
+    if "sentiment" in image or image.get("kind", {}).get("S") != "segment":
+        return None
+    try:
+        body = json.loads(image["body"]["S"])
+        found = read(body["language"], body["text"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # It would be the same every time, and hold up all that comes after it.
+        logger.error(json.dumps({"not_read": type(error).__name__, "row": image.get("sk")}))  # noqa: TRY400 - metric filters read lines
+        return None
+    if found is None:
+        return None
+    score, intent = found
+    return {
+        ":label": {"S": label(score)},
+        ":score": {"N": f"{score:.4f}"},
+        ":intent": {"S": intent},
+        ":by": {"S": "local"},
+        ":rid": image["rid"],
+    }
+
+
+def write_into(table: str) -> Write:
+    """Return what writes into a row of a table, if that is still the same."""
+    db = _client()
+
+    def write(image: Image, values: Values) -> None:
+        try:
+            db.update_item(
+                TableName=table,
+                Key={"pk": image["pk"], "sk": image["sk"]},
+                UpdateExpression=UPDATE,
+                ConditionExpression=CONDITION,
+                ExpressionAttributeValues=values,
+            )
+        except db.exceptions.ConditionalCheckFailedException:
+            return  # deleted, or another one: the stream tells of that one by itself
+
+    return write
+
+
+@cache
+def _client() -> Any:  # noqa: ANN401 - boto3 has no types
+    import boto3  # noqa: PLC0415 - Lambda brings it; what is above is tried without
+    from botocore.config import Config  # noqa: PLC0415 - the same
+
+    config = Config(
+        connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
+    )
+    return boto3.client("dynamodb", config=config)
