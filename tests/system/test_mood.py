@@ -6,11 +6,17 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.async_api import expect
 
+from tests import browser
+from tests.browser import PHONE, Open
 from tests.servers import RunningServer
 from tests.system.test_archive_pages import lines_of
+from tests.system.test_reading_pages import violations
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+chromium, open_tab = browser.chromium, browser.open_tab  # fixtures, which pytest finds by name
 
 PRAISE = "Thank you, that was a wonderful and useful talk"
 BLAME = "The microphone does not work again, this is a terrible disaster"
@@ -54,3 +60,33 @@ async def test_a_talk_is_read_as_it_reads_now(scripted: RunningServer) -> None:
         found = await mood(client, "hall", lambda m: m["read"] == before - 1)
         assert first["seq"] not in [line["seq"] for line in found["lines"]]
         assert "parola_mood_failing 0.0" in (await client.get("/metrics")).text
+
+
+async def test_readers_and_operators_see_a_quiet_mark(
+    scripted: RunningServer, open_tab: Open
+) -> None:
+    """A word with a sign on phone and console, a curve in the talk.
+
+    A reader who did not ask for it sees nothing of it, and asks nothing.
+    """
+    first, *_ = await lines_of(scripted, "studio")
+    async with httpx.AsyncClient(base_url=scripted.url, timeout=20) as client:
+        await correct(client, "studio", first, PRAISE)
+        await mood(client, "studio", lambda m: m["score"] > 0.05)
+    plain = await open_tab(scripted, "/p/studio", viewport=PHONE, locale="en-GB")
+    phone = (await open_tab(scripted, "/p/studio?mood=on", viewport=PHONE, locale="it-IT")).page
+    await expect(phone.locator("#mood")).to_have_text("▲ positivo")
+    assert await violations(phone) == []
+    await expect(plain.page.locator("#captions .final").first).to_be_visible()
+    await expect(plain.page.locator("#mood")).to_be_hidden()
+    assert not [address for address in plain.requests if address.endswith("/mood")]
+
+    console = (await open_tab(scripted, "/console")).page
+    card = console.locator('.card[data-room="studio"]')
+    await expect(card.locator(".mood")).to_contain_text("▲ positive")
+    assert await violations(console) == []
+
+    talk = (await open_tab(scripted, "/archive/studio", viewport=PHONE)).page
+    await expect(talk.locator("#mood svg rect")).to_have_count(1)
+    await expect(talk.locator("#mood figcaption")).to_contain_text("1 of 1 stretches positive")
+    assert await violations(talk) == []

@@ -47,6 +47,7 @@ class Point:
     """A stretch of a curve."""
 
     start_s: float
+    length_s: float
     score: float
     """The mean of its lines'."""
 
@@ -85,7 +86,7 @@ def curve(moods: Sequence[LineMood]) -> tuple[Point, ...]:
     for mood in moods:
         buckets.setdefault(int(mood.start_s // bucket_s), []).append(mood.score)
     return tuple(
-        Point(place * bucket_s, _mean(scores), len(scores))
+        Point(place * bucket_s, bucket_s, _mean(scores), len(scores))
         for place, scores in sorted(buckets.items())
     )
 

@@ -1,7 +1,7 @@
 """The HTTP API: rooms, transcripts, playing files, health."""
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -76,7 +76,8 @@ async def rooms(running: Running, may: May) -> dict[str, Any]:
     kept = {summary.room: summary for summary in await running.rooms.plugs.log.rooms()}
     live = {room.name: room for room in running.rooms.open_rooms}
     names = [name for name in sorted(kept.keys() | live.keys()) if may.allow("read", name)]
-    return {"rooms": [_room(running, may, n, live.get(RoomName(n)), kept.get(n)) for n in names]}
+    listed = [_room(running, may, n, live.get(RoomName(n)), kept.get(n)) for n in names]
+    return {"rooms": [{**room, **await _mood(running, live, room["name"])} for room in listed]}
 
 
 @router.get("/api/rooms/{room}", tags=["rooms"])
@@ -88,7 +89,18 @@ async def one_room(running: Running, may: May, room: str) -> dict[str, Any]:
     live = next((r for r in running.rooms.open_rooms if r.name == name), None)
     if kept is None and live is None:
         raise NotFound(f"Nobody has used a room called {name!r} yet.")
-    return _room(running, may, name, live, kept)
+    return {**_room(running, may, name, live, kept), **await _mood(running, {name: live}, name)}
+
+
+async def _mood(
+    running: Services, live: Mapping[RoomName, Room | None], name: str
+) -> dict[str, Any]:
+    """Return how the room's newest talk sounds; null where nobody is in it, or nobody reads."""
+    if not running.moods or not live.get(RoomName(name)):
+        return {"mood": None}
+    talk = await running.moods.newest(name)
+    read = sum(talk.counts.values())
+    return {"mood": {"label": talk.label, "intent": talk.intent} if read else None}
 
 
 def _room(

@@ -48,7 +48,12 @@ def _told(room: str, moods: Moods, talk: TalkMood) -> dict[str, Any]:
         "intent": talk.intent,
         "intents": talk.counts,
         "curve": [
-            {"start_s": point.start_s, "score": round(point.score, 3), "lines": point.lines}
+            {
+                "start_s": point.start_s,
+                "length_s": point.length_s,
+                "score": round(point.score, 3),
+                "lines": point.lines,
+            }
             for point in talk.curve
         ],
     }

@@ -45,5 +45,6 @@ def test_every_line_is_in_one_point_of_a_short_curve(said: list[tuple[float, flo
     total = sum(point.score * point.lines for point in points)
     assert total == pytest.approx(sum(mood.score for mood in moods), abs=1e-9)
     for first, second in pairwise(points):
+        assert first.start_s + first.length_s <= second.start_s
         inside = [m.score for m in moods if first.start_s <= m.start_s < second.start_s]
         assert first.lines == len(inside)

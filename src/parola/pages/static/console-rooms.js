@@ -1,5 +1,6 @@
 /** All rooms at a glance: a card each, which stays where it is and only rewrites what differs. */
 
+import { SIGNS } from "./mood.js";
 import { roomWording } from "./words.js";
 
 /** Words per minute are counted over this long. */
@@ -67,6 +68,8 @@ export class RoomCards {
     write(card.querySelector(".lag"), room.level_dbfs === null ? "–" : `${room.lag_s.toFixed(1)} s`);
     write(card.querySelector(".viewers"), String(room.viewers));
     write(card.querySelector(".engine"), room.engine || "–");
+    card.querySelector(".feeling").hidden = !room.mood;
+    write(card.querySelector(".mood"), sound(room.mood));
     const cost = room.cost_usd;
     card.querySelector(".money").hidden = cost === null;
     write(card.querySelector(".cost"), cost === null ? "–" : `$${cost.toFixed(2)}`);
@@ -84,6 +87,13 @@ export class RoomCards {
     const ms = now - counts[0].at;
     return ms < LEAST_MS ? "…" : String(Math.round(((words - counts[0].words) * 60_000) / ms));
   }
+}
+
+/** How the room's newest talk sounds, in two words at most. */
+function sound(mood) {
+  if (!mood) return "–";
+  const about = mood.intent === "other" ? "" : ` · ${mood.intent}`;
+  return `${SIGNS[mood.label]} ${mood.label}${about}`;
 }
 
 function writeAlarms(list, alarms) {

@@ -4,6 +4,7 @@ import { Announcer } from "./announcer.js";
 import { stayAwake } from "./awake.js";
 import { Follower } from "./follow.js";
 import { LANGUAGES, languageFor, speak, t } from "./i18n.js";
+import { MoodMark } from "./mood-mark.js";
 import { Painter } from "./painter.js";
 import { Paragraphs } from "./paragraphs.js";
 import { nowS, Reading, roomOfAddress } from "./reading.js";
@@ -41,6 +42,7 @@ const paragraphs = new Paragraphs($("captions"), $("partial"), {
   cut: (pixels) => follower.cut(pixels),
   arrived: () => follower.arrived(),
 });
+const moodMark = new MoodMark($("mood"));
 const announcer = new Announcer($("spoken"));
 const painter = new Painter(
   {
@@ -74,6 +76,7 @@ function show() {
   $("state").dataset.tone = live ? roomWording(state).tone : "quiet";
   write($("credit"), t(known.madeBy));
   paragraphs.guess(values.guess === "on" ? painter.guess : "");
+  moodMark.watch(values.mood === "on" && state !== "hidden" ? room : "");
   const note = painter.note(nowS());
   write($("note"), note && !paragraphs.isEmpty ? `[${t(note)}]` : "");
   $("empty").hidden = !paragraphs.isEmpty && state !== "hidden";
@@ -236,6 +239,7 @@ async function start() {
       language: oneOf("", ...Object.keys(LANGUAGES)),
       announce: oneOf("on", "off"),
       guess: oneOf("off", "on"),
+      mood: oneOf("off", "on"),
     },
     dress,
   );

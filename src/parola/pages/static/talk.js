@@ -1,5 +1,6 @@
 /** One talk to be read again: its lines with their times, its picture, its files. */
 
+import { showCurve } from "./mood.js";
 import { roomOfAddress } from "./reading.js";
 import { Playing, timed } from "./playing.js";
 import { ask, recordingOf, transcript, transcriptOf } from "./requests.js";
@@ -90,6 +91,7 @@ async function load() {
   $("gaps").textContent = `· ${silences}`;
   $("timeline").append(timeline(lines, `Speech and its speed over ${clock(lines.at(-1).end_s)}: ${silences}`));
   $("picture").hidden = false;
+  showCurve($("mood"), room, talk.session);
   $("lines").append(...lines.map(said));
   playing.lines = lines;
   const target = document.getElementById(location.hash.slice(1));
