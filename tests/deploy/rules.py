@@ -27,6 +27,16 @@ RIGHTS: dict[str, set[str]] = {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
     },
+    "ReaderRole": {
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+        "dynamodb:UpdateItem",
+        "sqs:SendMessage",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    },
     "StartRole": {
         "logs:CreateLogStream",
         "logs:PutLogEvents",
@@ -240,14 +250,19 @@ def _alarms(template: Template) -> Iterator[str]:
         for dimension in alarm.get("Dimensions", [])
         if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
     }
-    for _, source in of_type(template, "AWS::Lambda::EventSourceMapping"):
-        aside = source.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-        if aside and aside["Fn::GetAtt"][0] not in depths:
-            yield f"nobody watches what is put aside in {aside['Fn::GetAtt'][0]}"
+    aside = [
+        source.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+        for _, source in of_type(template, "AWS::Lambda::EventSourceMapping")
+    ]
+    aside += [
+        queue.get("RedrivePolicy", {}).get("deadLetterTargetArn")
+        for _, queue in of_type(template, "AWS::SQS::Queue")
+    ]
+    for name in sorted({put["Fn::GetAtt"][0] for put in aside if put} - depths):
+        yield f"nobody watches what is put aside in {name}"
     wanted = set()
     if dict(of_type(template, "AWS::SQS::Queue")):
-        wanted |= {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
-        wanted |= {"Errors", "Conflicts"}
+        wanted |= {"ApproximateAgeOfOldestMessage", "Errors", "Conflicts"}
     if dict(of_type(template, "AWS::ElasticLoadBalancingV2::TargetGroup")):
         wanted.add("UnHealthyHostCount")
     if dict(of_type(template, "AWS::EC2::Instance")):
