@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from parola.domain.errors import EngineFailed, ParolaError
-from parola.engines.amazon_errors import INSTALL, hopeless
+from parola.engines.amazon_errors import INSTALL, RegionRefused, hopeless
 from parola.engines.amazon_settings import AmazonSettings
 from parola.wire.transcribe import (
     StreamParameters,
@@ -172,10 +172,10 @@ def look_up(settings: AmazonSettings) -> Found:
         url = settings.endpoint_url or _configured_url(session)
         ca_bundle = session.get_config_variable("ca_bundle")
     if not region:
-        raise hopeless(NO_REGION)
+        raise RegionRefused(NO_REGION)
     if not url and has_streaming(region) is False:
         others = ", ".join(nearest_streaming(region))
-        raise hopeless(
+        raise RegionRefused(
             f"Amazon Transcribe does not stream in {region}. Set AWS_REGION to {others}."
         )
     return Found(credentials, region, _signable(url or endpoint_url(region)), ca_bundle)

