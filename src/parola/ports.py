@@ -355,6 +355,33 @@ class Archive(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was taken out of a log for good."""
+
+    talks: frozenset[tuple[str, str]] = frozenset()
+    """Rooms and sessions."""
+
+    lines: int = 0
+    """Entries of any kind."""
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A log that old talks can be taken out of; some stores let them expire by themselves."""
+
+    async def forget(self, before_ms: int, spare: Collection[str] = ()) -> Forgotten:
+        """Take out every talk whose newest line is older, but for the sessions to spare.
+
+        A room's numbers count on as if nothing were missing, and its newest word on or off the
+        record stays.
+
+        Raises:
+            StoreFailed: nothing was taken out, or traces are left; the message says which. Trying
+                again is safe.
+        """
+
+
 class RoomBook(Protocol):
     """What people have set for each room, kept durably."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from parola.domain.access import AuditEntry, Token
 from parola.domain.corrections import Edits
@@ -22,6 +22,7 @@ from parola.domain.room_settings import RoomSettings
 from parola.domain.search import Phrase, words_of
 from parola.domain.talks import Talk, talks_of
 from parola.domain.transcript import Segment
+from parola.ports import Forgotten
 
 
 class MemoryLog:
@@ -36,6 +37,8 @@ class MemoryLog:
         """How many appends were kept: one per transaction of a durable log."""
         self._rooms: dict[str, dict[int, Entry]] = {}
         self._segments: set[tuple[str, str, int]] = set()
+        self._forgotten: dict[str, int] = {}
+        """How far rooms had counted when lines were taken out."""
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Check all, then keep all: what raises has changed nothing."""
@@ -84,7 +87,7 @@ class MemoryLog:
     async def last_number(self, room: str) -> int:
         """Look at every number: a test's logs are short."""
         self._fail_if_told()
-        return max(self._rooms.get(room, {}), default=0)
+        return max(*self._rooms.get(room, {}), self._forgotten.get(room, 0), 0)
 
     async def past(self, room: str, session: str) -> SessionPast:
         """Walk through the whole room: a test's logs are short."""
@@ -102,6 +105,31 @@ class MemoryLog:
         """Walk through the whole room: a test's logs are short."""
         entries = await self.read(room, limit=10**9)
         return next((entry for entry in reversed(entries) if is_switch(entry)), None)
+
+    async def forget(self, before_ms: int, spare: Collection[str] = ()) -> Forgotten:
+        """Look at every line: a test's logs are short."""
+        self._fail_if_told()
+        newest: dict[tuple[str, str], int] = {}
+        for room, log in self._rooms.items():
+            for entry in log.values():
+                newest[room, entry.body.session] = max(
+                    entry.at_ms, newest.get((room, entry.body.session), 0)
+                )
+        old = {key for key, at_ms in newest.items() if at_ms < before_ms and key[1] not in spare}
+        doomed: list[Entry] = []
+        for room, log in self._rooms.items():
+            switch = await self.newest_switch(room)
+            for entry in log.values():
+                own_age = not entry.body.session and entry.at_ms < before_ms
+                is_old = own_age or (entry.body.session and (room, entry.body.session) in old)
+                doomed += [entry] if is_old and entry != switch else []
+        for entry in doomed:
+            self._forgotten[entry.room] = await self.last_number(entry.room)
+            del self._rooms[entry.room][entry.number]
+        gone = frozenset((entry.room, entry.body.session) for entry in doomed)
+        self._rooms = {room: log for room, log in self._rooms.items() if log}
+        self._segments = {key for key in self._segments if key[:2] not in gone}
+        return Forgotten(frozenset(key for key in gone if key[1]), len(doomed))
 
     async def rooms(self) -> list[RoomSummary]:
         """Count anew on every call: a test's logs are short."""

@@ -6,7 +6,7 @@ one transaction that ends in one fsync of the write-ahead log (`synchronous=FULL
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,11 @@ from parola.domain.log import (
 from parola.domain.search import Phrase
 from parola.domain.talks import Talk
 from parola.domain.transcript import Segment
-from parola.stores import sqlite_archive
+from parola.ports import Forgotten
+from parola.stores import sqlite_archive, sqlite_forgetting
 from parola.stores.bodies import encode, entry_of, kind_of
 from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
+from parola.stores.sqlite_hold import held
 from parola.stores.sqlite_moods import SqliteMoods, put_unread
 from parola.stores.sqlite_outbox import SqliteOutbox, put
 from parola.stores.sqlite_room_book import SqliteRoomBook
@@ -44,7 +46,7 @@ class SqliteStores:
 
 @asynccontextmanager
 async def open_sqlite(
-    folder: Path, *, ships: bool = False, reads: bool = False
+    folder: Path, *, ships: bool = False, reads: bool = False, wait_s: float = 0.0
 ) -> AsyncIterator[SqliteStores]:
     """Open what a data folder holds, making the folder and the file where they are not there.
 
@@ -54,12 +56,14 @@ async def open_sqlite(
         folder: where the files are.
         ships: whether each final that is appended goes into the outbox too.
         reads: whether each is also to be read for how it sounds.
+        wait_s: how long to wait for another process that holds the folder.
 
     Raises:
         StoreFailed: another process holds the folder, a newer Parola wrote the file, or it
             cannot be opened; the message says which, and what to do.
     """
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(held(folder, wait_s))
         writer = Connection(folder / LOG_FILE)
         stack.push_async_callback(writer.close)
         await writer.open(lambda held: open_to_write(folder, held))
@@ -161,13 +165,27 @@ class SqliteLog:
         return await self._reader.run(sqlite_archive.talks)
 
     async def last_number(self, room: str) -> int:
-        """One look into the index."""
-        query = "SELECT coalesce(max(number), 0) FROM entries WHERE room = ?"
+        """Two looks into indexes: what was taken out of the log counts too."""
+        query = """
+            SELECT max(
+                (SELECT coalesce(max(number), 0) FROM entries WHERE room = ?1),
+                (SELECT coalesce(max(number), 0) FROM forgotten WHERE room = ?1)
+            )
+        """
         return await self._reader.run(lambda db: int(db.execute(query, (room,)).fetchone()[0]))
 
     async def past(self, room: str, session: str) -> SessionPast:
         """Two looks into the indexes of a session's segments and changes."""
         return await self._reader.run(lambda db: _past(db, room, session))
+
+    async def forget(self, before_ms: int, spare: Collection[str] = ()) -> Forgotten:
+        """Rewrites the file, which takes about as long as copying it; appends wait, reads do not.
+
+        It leaves no byte of what it takes out in any file of the folder.
+        """
+        gone = await self._writer.run(lambda db: sqlite_forgetting.forget(db, before_ms, spare))
+        await self._writer.run(sqlite_forgetting.scrub)
+        return gone
 
     async def newest_switch(self, room: str) -> Entry | None:
         """Walks the room's changes, the newest first."""

@@ -19,7 +19,8 @@ from parola.domain.log import Body, Correction, Entry, Restore, StateChange, Str
 from parola.domain.transcript import Segment, Word
 from parola.stores.bodies import decode, encode
 from parola.stores.sqlite import open_sqlite_log
-from parola.stores.sqlite_file import LOG_FILE, MIGRATIONS
+from parola.stores.sqlite_file import LOG_FILE
+from parola.stores.sqlite_schema import MIGRATIONS
 
 
 def _entry(number: int, text: str = "ciao") -> Entry:
