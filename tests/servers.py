@@ -45,14 +45,14 @@ class RunningServer:
 
 
 @contextmanager
-def serving(data: Path, *options: str, ports: int = 1) -> Iterator[RunningServer]:
-    """Start `parola serve` on loopback and free ports; it is ended with the context.
+def serving(data: Path, *options: str, ports: int = 1, port: int = 0) -> Iterator[RunningServer]:
+    """Start `parola serve` on loopback and free ports, or one port; it is ended with the context.
 
     What it writes to stderr is in `<data>/../server.log`.
     """
     command = [sys.executable, "-m", "parola.cli", "serve", "--data", str(data), *options]
     for _ in range(ports):
-        command += ["--port", "0"]
+        command += ["--port", str(port)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PAROLA_")}
     with (data.parent / "server.log").open("a") as log:
         process = subprocess.Popen(

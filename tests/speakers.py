@@ -24,7 +24,9 @@ class Source:
         self._sent = 0
 
     @asynccontextmanager
-    async def connected(self, server: RunningServer) -> AsyncIterator[ClientConnection]:
+    async def connected(
+        self, server: RunningServer, token: str = ""
+    ) -> AsyncIterator[ClientConnection]:
         """Speak to a server, from the first number that is not safe."""
         start = {
             "type": "start",
@@ -32,7 +34,8 @@ class Source:
             "language": "en-US",
             "position": self.safe * BLOCK_FRAMES,
         }
-        async with connect(f"{server.ws}/ws/audio/{quote(self.room, safe='')}") as socket:
+        url = f"{server.ws}/ws/audio/{quote(self.room, safe='')}"
+        async with connect(f"{url}?token={token}" if token else url) as socket:
             await socket.send(json.dumps(start))
             ready = json.loads(await socket.recv())
             assert ready["type"] == "ready"

@@ -5,7 +5,7 @@ import ipaddress
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from math import inf
@@ -25,6 +25,7 @@ from parola.audio.gate import Gate, GateSettings, LevelDetector
 from parola.audio.silero import SileroDetector
 from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
+from parola.domain.access import AuditEntry
 from parola.domain.errors import EngineFailed, NoEngine, StoreFailed
 from parola.domain.vocabulary import language_tag
 from parola.engines.amazon import AmazonEngine
@@ -33,14 +34,16 @@ from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.engines.sherpa import MAX_RTF, SherpaEngine, read_models
+from parola.live.leaving import Leaving
 from parola.live.moods import Moods
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
+from parola.live.retention import Retention
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
-from parola.ports import Analyst, Engine, Log, MoodBook, Outbox
+from parola.ports import Analyst, Engine, Forgotten, Log, MoodBook, Outbox
 from parola.server.access import Access, Policy, is_here
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
@@ -62,6 +65,9 @@ logger = logging.getLogger(__name__)
 SAMPLE = Path(__file__).parent / "samples" / "talk.ogg"
 
 EngineName = Literal["auto", "amazon", "sherpa", "pocketsphinx", "scripted"]
+
+RECORDINGS = "recordings"
+"""The kept sound of talks, a folder in the data folder."""
 
 LAST_WORDS, LAST_ANSWERS, LAST_SAVES = 0.6, 0.2, 0.2
 """How a stop's time is shared: the last finals, the connections' ends, what is still unsaved."""
@@ -93,6 +99,12 @@ class Settings(JobSettings):
     data: Path = Field(
         Path("parola-data"),
         description="Folder for all that is kept: log, uploads, recordings.",
+    )
+    wait_for_data_s: float = Field(
+        0.0, ge=0, description="Seconds to wait for a data folder that another server holds."
+    )
+    keep_transcripts_days: float | None = Field(
+        None, gt=0, description="Days after which talks are deleted, for good; unless said: never."
     )
     engine: EngineName = Field(
         "auto", description="Recogniser: auto takes the best one available for the language."
@@ -271,10 +283,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     language = language_tag(settings.language)
     max_upload_bytes = settings.max_upload_mb * 2**20
     async with AsyncExitStack() as stack:
+        # First, since it may take long: nobody holds the data folder for it.
+        engines = stack.enter_context(open_engines(settings))
         ships = settings.pipeline_queue is not None
         reads = settings.sentiment != "off"
         stores = await stack.enter_async_context(
-            open_sqlite(settings.data, ships=ships, reads=reads)
+            open_sqlite(settings.data, ships=ships, reads=reads, wait_s=settings.wait_for_data_s)
         )
         shipper = await stack.enter_async_context(
             _shipper(stores.outbox, settings.pipeline_queue, settings.stop_within_s)
@@ -289,7 +303,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(stores.log, settings.stop_within_s))
         gate, make_gate = choose_gate(on=settings.gate, sends_silence=settings.send_silence)
-        engines = stack.enter_context(open_engines(settings))
         plugs = Plugs(
             engines=[engine for engine, _ in engines],
             make_gate=make_gate,
@@ -299,7 +312,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             bus=LocalBus(),
             now_ms=_now_ms,
             monotonic=time.monotonic,
-            recordings=RecordingFolder(settings.data / "recordings"),
+            recordings=RecordingFolder(settings.data / RECORDINGS),
         )
         moods = await stack.enter_async_context(_moods(stores.moods, settings.sentiment))
         tasks = await stack.enter_async_context(tasks_beside())
@@ -308,6 +321,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         tasks.create_task(rooms.watch_over())
         tasks.create_task(_prune(uploads))
         tasks.create_task(access.keep_fresh())
+        retention = Retention(rooms, stores.log)
+        if settings.keep_transcripts_days:
+            days = settings.keep_transcripts_days
+            tasks.create_task(retention.run(days, _noting(access, days)))
         playbacks = Playbacks(rooms, tasks)
         jobs = await stack.enter_async_context(_job_desk(settings, rooms))
         yield Services(
@@ -327,6 +344,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             moods=moods,
             access=access,
             jobs=jobs,
+            retention=retention,
+            leaving=Leaving(),
             shares=Shares(sockets_per_address=settings.max_per_address),
             trusted_proxies=tuple(map(ipaddress.ip_network, settings.trusted_proxy)),
         )
@@ -420,6 +439,19 @@ async def _moods(book: MoodBook, reader: str) -> AsyncIterator[Moods | None]:
         yield moods
 
 
+def _noting(access: Access, days: float) -> Callable[[Forgotten], Awaitable[None]]:
+    """Return what writes into the audit log that old talks were deleted."""
+
+    async def note(gone: Forgotten) -> None:
+        action = f"prune: {len(gone.talks)} talks older than {days:g} days"
+        try:
+            await access.book.note(AuditEntry(_now_ms(), "the server itself", "", "", action, 200))
+        except StoreFailed as error:
+            logger.warning("the audit log misses %s: %s", action, error.message)
+
+    return note
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -433,10 +465,13 @@ async def _prune(uploads: Uploads) -> None:
 class Server(uvicorn.Server):
     """A uvicorn server that lets talks end before it closes their sockets."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_started: Callable[[], None], leaving: Leaving
+    ) -> None:
         super().__init__(config)
         self._on_started = on_started
-        self.asked_to_stop = asyncio.Event()
+        self._leaving = leaving
+        self._signals = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, then say so."""
@@ -447,9 +482,10 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Ask for a stop; the second time, stop at once."""
         # uvicorn's own way closes every socket the moment SIGTERM comes.
-        if self.asked_to_stop.is_set():
+        if self._signals:
             super().handle_exit(sig, frame)
-        self.asked_to_stop.set()
+        self._signals += 1
+        self._leaving.ask()
 
 
 OnStarted = Callable[[Sequence[str], Sequence[EngineFacts], Sequence[FirstLink]], None]
@@ -468,8 +504,15 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
         NoEngine, StoreFailed, BadLanguage: see `open_services`.
     """
     with ExitStack() as held:
-        sockets = [held.enter_context(_listen(settings.host, port)) for port in settings.port]
+
+        def listen() -> list[socket.socket]:
+            return [held.enter_context(_listen(settings.host, port)) for port in settings.port]
+
+        # Whoever waits for another server's folder may wait for its ports too, and must not take
+        # connections before it can serve them.
+        sockets = [] if settings.wait_for_data_s else listen()
         async with open_services(settings) as services:
+            sockets = sockets or listen()
             config = uvicorn.Config(
                 create_app(services),
                 http=ViewerHttp,
@@ -488,16 +531,32 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
             scheme = "https" if settings.tls_cert else "http"
             urls = [_url(scheme, settings.host, sock) for sock in sockets]
             links = await first_links(services.access)
-            server = Server(config, lambda: on_started(urls, services.engines, links))
+            server = Server(
+                config, lambda: on_started(urls, services.engines, links), services.leaving
+            )
             async with beside(_stop_when_asked(server, services, settings.stop_within_s)):
                 await server.serve(sockets)
 
 
 async def _stop_when_asked(server: Server, services: Services, within_s: float) -> None:
-    await server.asked_to_stop.wait()
+    await services.leaving.asked.wait()
+    await _let_talks_end(services)
     services.playbacks.stop_all()
     await services.rooms.drain(LAST_WORDS * within_s)
     server.should_exit = True
+
+
+async def _let_talks_end(services: Services) -> None:
+    """Wait until the talks that run are over, as long as whoever asked wants to wait."""
+    leaving = services.leaving
+
+    async def wait_until_empty() -> None:
+        await services.rooms.empty()
+        leaving.at_once.set()
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(leaving.wait_s), beside(wait_until_empty()):
+            await leaving.at_once.wait()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -8,15 +8,18 @@ import typer
 from typer.exceptions import TyperException
 
 from parola import __version__
+from parola.cli.backup import backup, restore
 from parola.cli.cost import cost
 from parola.cli.demo import demo
 from parola.cli.devices import devices
 from parola.cli.doctor import doctor
+from parola.cli.drain import drain
 from parola.cli.export import export
 from parola.cli.follow import follow
 from parola.cli.listen import listen
 from parola.cli.models import models
 from parola.cli.outcome import FAILED, USAGE, CommandError, exit_code
+from parola.cli.prune import prune
 from parola.cli.serve import serve
 from parola.cli.terms import terms, vocabulary
 from parola.cli.token import token
@@ -65,6 +68,10 @@ for command in (
     vocabulary,
     cost,
     token,
+    drain,
+    backup,
+    restore,
+    prune,
 ):
     app.command()(command)
 

@@ -29,6 +29,19 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
             show_default="parola-data",
         ),
     ] = None,
+    wait_for_data_s: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds to wait for a data folder that another server holds.", show_default="0.0"
+        ),
+    ] = None,
+    keep_transcripts_days: Annotated[
+        float | None,
+        typer.Option(
+            help="Days after which talks are deleted, for good; unless said: never.",
+            show_default="none",
+        ),
+    ] = None,
     engine: Annotated[
         Literal["auto", "amazon", "sherpa", "pocketsphinx", "scripted"] | None,
         typer.Option(

@@ -81,6 +81,8 @@ class Archive:
     async def page(self, number: int, last_number: int, edits: Edits) -> tuple[list[Line], int]:
         """Return the lines of the page that holds `number` + 1, and that page's last number.
 
+        Where old talks were taken out of the log, a page without lines reaches as far as the gap.
+
         Args:
             number: what a viewer has; the lines up to it are not returned.
             last_number: the log's; a page that is not full yet is not kept.
@@ -95,6 +97,8 @@ class Archive:
             lines = self._pages.get(at)
             if lines is None:
                 entries = await self._log.read(self._room, at * PAGE, PAGE)
+                if entries and entries[0].number > end:
+                    return [], entries[0].number - 1
                 shown = (line(entry, edits) for entry in entries if entry.number <= end)
                 lines = [ready for ready in shown if ready]
                 if end <= last_number:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -137,7 +137,15 @@ class Feed:
         self._edits = Edits(await self._log.edits(self._room))
         for entry in await self._log.read(self._room, max(last - WINDOW, 0), WINDOW + 1):
             self._append(entry)
+        # What was taken out of the log is counted too.
+        self._last_number = max(self._last_number, last)
         self._loaded_number = self._last_number
+
+    def forget(self, sessions: Collection[str]) -> None:
+        """Let go of talks that were taken out of the log."""
+        self._archive.forget()
+        kept = [line for line in self._lines if line.entry.body.session not in sessions]
+        self._lines = deque(kept, maxlen=WINDOW)
 
     def apply(self, event: RoomEvent) -> None:
         """Take an event from the bus; a number that was seen already changes nothing."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -29,7 +29,7 @@ PATIENCE_S = 2.0
 """A store that has not answered for this long counts as failing, though the append goes on."""
 
 RECENT_ENTRIES = 500
-"""How many entries of a room are kept to recognise a replay: half an hour of talk. Clients
+"""How many saved entries of a room are kept to recognise a replay: half an hour of talk. Clients
 replay what was not acknowledged, a matter of seconds; the log itself swallows the rest."""
 
 RECENT_SESSIONS = 1000
@@ -81,7 +81,8 @@ class _Room:
     def remember(self, saving: Saving) -> None:
         if key := _key(saving.entry.body):
             self.recent[key] = saving
-            if len(self.recent) > RECENT_ENTRIES:
+            # The log swallows a replay of what it has, not of what still waits.
+            while len(self.recent) > RECENT_ENTRIES and next(iter(self.recent.values())).durable:
                 self.recent.popitem(last=False)
 
     def note(self, entry: Entry) -> None:
@@ -106,7 +107,7 @@ class Recorder:
     exactly once, a room's in the order of their numbers, which count on without a gap.
 
     While the log fails, entries wait here, in order, and are tried again after 0.1 s, 0.2 s …
-    5 s. When `limit` entries wait, `submit` refuses more; nothing that waits is dropped.
+    1 s. When `limit` entries wait, `submit` refuses more; nothing that waits is dropped.
     """
 
     def __init__(
@@ -176,6 +177,14 @@ class Recorder:
         if state := self._rooms.get(room):
             state.is_left = True
             self._forget_if_done(room)
+
+    def forget(self, room: str, sessions: Collection[str]) -> None:
+        """Let go of talks that were taken out of the log."""
+        if state := self._rooms.get(room):
+            for key in [key for key in state.recent if key[1] in sessions]:
+                del state.recent[key]
+            for session in sessions:
+                state.sessions.pop(session, None)
 
     async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Return entries as `Log.read` does, with those that are not saved yet.

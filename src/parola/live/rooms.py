@@ -40,6 +40,7 @@ from parola.ports import (
     Bill,
     Bus,
     Engine,
+    Forgotten,
     Log,
     Metered,
     Numbered,
@@ -325,6 +326,8 @@ class Rooms:
         self._following: dict[RoomName, asyncio.Task[None]] = {}
         self._setting = asyncio.Lock()
         """Held from the look at a room's settings to the new ones."""
+        self.is_closed = False
+        """Whether no new talk is taken; those that run go on."""
         self.stopping = False
         self.event = RoomSettings()
         """What holds for every room, beside its own."""
@@ -338,6 +341,21 @@ class Rooms:
     def running(self) -> int:
         """How many talks are being recognised."""
         return len(self._sessions)
+
+    @property
+    def sessions(self) -> frozenset[str]:
+        """The ids of the talks that go on, those whose source is away for a moment too."""
+        return frozenset(
+            session.plan.session for room in self.open_rooms for session in room.speaking
+        )
+
+    def forget(self, gone: Forgotten) -> None:
+        """Let go of talks that were taken out of the log."""
+        for room in self.open_rooms:
+            sessions = {session for name, session in gone.talks if name == room.name}
+            if sessions:
+                room.feed.forget(sessions)
+                self.plugs.recorder.forget(room.name, sessions)
 
     def bill(self, name: RoomName) -> Bill | None:
         """Return what a room's talks have cost since the start; None where no engine costs."""
@@ -479,8 +497,9 @@ class Rooms:
                 intake.leave(hold)
 
     async def _intake(self, room: Room, plan: SessionPlan, position: int) -> Intake:
-        self._refuse_if_stopping()
         intake = room.intake
+        if self.stopping or not (intake and intake.session.plan.session == plan.session):
+            self._refuse_if_stopping()
         if intake and intake.session.plan.session == plan.session:
             if _goes_on(intake, plan, position):
                 return intake
@@ -597,7 +616,7 @@ class Rooms:
             )
 
     def _refuse_if_stopping(self) -> None:
-        if self.stopping:
+        if self.is_closed or self.stopping:
             raise Stopping("The server is about to restart; please connect again in a moment.")
 
     def _tape(self, room: Room, plan: SessionPlan) -> Tape | None:
@@ -762,6 +781,16 @@ class Rooms:
             for room in self.open_rooms:
                 await room.tell_again()
 
+    async def empty(self) -> None:
+        """Take no new talk from now on, and wait until those that run are over."""
+        self.is_closed = True
+        while self._sessions or self._talks:
+            for session in tuple(self._sessions):
+                await session.stopped()
+            if self._talks:
+                await asyncio.wait(self._talks)
+            await asyncio.sleep(0)  # a session has ended a little before it is let go
+
     async def drain(self, within_s: float) -> None:
         """Take nothing new, end every session, and wait for the last finals and their saving.
 
@@ -771,8 +800,10 @@ class Rooms:
             return
         self.stopping = True
         running = tuple(self._sessions)
+        intakes = [room.intake for room in self.open_rooms if room.intake]
+        moving = {intake.session for intake in intakes if not intake.is_ended}
         for session in running:
-            session.end()
+            session.end(moves=session in moving)
         try:
             async with asyncio.timeout(within_s):
                 for session in running:

@@ -12,6 +12,7 @@ from parola.audio.gate import Gate
 from parola.audio.pcm import level_dbfs, to_mono
 from parola.beside import beside
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
+from parola.domain.cut import up_to_the_cut
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError, Stopping
 from parola.domain.log import SessionPast, Switch, Withheld
 from parola.domain.room_settings import Replacement
@@ -153,7 +154,7 @@ class Session:
         self._stream_frame = plan.first_frame
         self._end_sent = False
         self._sends_channels = False
-        self._ending = False
+        self._ending = self._moves = False
         self._failure: ParolaError | None = None
         self._retries = Retries()
         self._state = RoomState("waiting")
@@ -240,11 +241,16 @@ class Session:
             self.alarms.voice(decided)
         self._take(gated if self._gate else [chunk])
 
-    def end(self) -> None:
-        """Say that no more audio comes. Calling it again changes nothing."""
+    def end(self, *, moves: bool = False) -> None:
+        """Say that no more audio comes. Calling it again changes nothing.
+
+        Args:
+            moves: its source goes on with it elsewhere, from `durable_frame`: what the end cuts
+                through is left for there, the last word's sound among it.
+        """
         if self._ending:
             return
-        self._ending = True
+        self._ending, self._moves = True, moves
         self.alarms.end()
         self._take(self._gate.flush() if self._gate else [])
 
@@ -410,7 +416,8 @@ class Session:
             finally:
                 settled = self._backlog.rewind_frame - request.first_frame
                 self._retries.ended(self._sent - request.first_frame, settled)
-        self._settle(self._backlog.end_frame)
+        if not self._moves:
+            self._settle(self._backlog.end_frame)
 
     async def _give_up_if_stalled(self) -> None:
         """Look for a life sign once per `stall_s`, while there is anything to wait for.
@@ -472,14 +479,23 @@ class Session:
         return self._backlog.rewind_frame >= self._voiced_until
 
     async def _read(self, stream: EngineStream) -> None:
+        last: Hypothesis | None = None
         async for event in stream:
             self._events += 1
             await self._showing.room_for_more()
             # No waiting from here on: a stream that breaks off must not leave half a step behind.
+            is_cut = self._moves and self._end_sent
             if isinstance(event, Settled):
-                self._settle(event.end_frame)
-            else:
+                if not is_cut:  # else that sound may be the beginning of a word
+                    self._settle(event.end_frame)
+                continue
+            if last:
+                self._hear(last)
+            last = event if is_cut and event.is_final else None
+            if last is None:
                 self._hear(event)
+        if last:
+            self._hear(up_to_the_cut(last, self._sent))
 
     def _hear(self, hypothesis: Hypothesis) -> None:
         hypothesis = believable(hypothesis, self._stream_frame, self._sent)

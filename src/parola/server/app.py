@@ -21,6 +21,7 @@ from parola.server import (
     predecessors,
     room_settings,
     sockets,
+    upkeep,
 )
 from parola.server.deps import Services, http_status
 from parola.server.fanout import Fanout
@@ -68,6 +69,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(archive.router)
     app.include_router(mood.router)
     app.include_router(metrics.router)
+    app.include_router(upkeep.router)
     app.include_router(sockets.router)
     app.include_router(jobs.router)
     app.include_router(predecessors.router)

@@ -7,8 +7,10 @@ from starlette.requests import HTTPConnection
 from parola.domain import errors
 from parola.domain.access import Rights
 from parola.domain.vocabulary import Language
+from parola.live.leaving import Leaving
 from parola.live.moods import Moods
 from parola.live.playback import Playbacks, Recording
+from parola.live.retention import Retention
 from parola.live.rooms import Rooms
 from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
@@ -48,6 +50,8 @@ class Services:
     """Whether `/stream` paces files by the clock (else: as fast as the engine goes)."""
 
     access: Access
+    retention: Retention
+    leaving: Leaving
     gate: str = "voice"
     """What stands before the engines: "voice" detection, "level" only, or "off"."""
 

@@ -39,7 +39,7 @@ PAGE = 1000
 @router.get("/healthz", tags=["health"])
 async def healthz(running: Running) -> PlainTextResponse:
     """Answer 200 as long as the process serves and is not about to stop, else 503."""
-    if running.rooms.stopping:
+    if running.rooms.stopping or running.rooms.is_closed:
         return PlainTextResponse("stopping\n", 503)
     return PlainTextResponse("ok\n")
 
@@ -47,7 +47,7 @@ async def healthz(running: Running) -> PlainTextResponse:
 @router.get("/readyz", tags=["health"])
 async def readyz(running: Running) -> Response:
     """Answer 200 when new sessions are taken and transcripts are saved, else 503 and why."""
-    if running.rooms.stopping:
+    if running.rooms.stopping or running.rooms.is_closed:
         return PlainTextResponse("stopping\n", 503)
     failure = running.rooms.plugs.recorder.failure
     if failure:

@@ -57,6 +57,8 @@ RULES = (
     Rule("GET", "/rooms/{room}/mic", "speak", page=True),
     Rule("GET", "/p/{room}", "read", page=True),
     Rule("GET", "/metrics", "operate", "everywhere"),
+    Rule("POST", "/api/drain", "operate", "everywhere"),
+    Rule("POST", "/api/prune", "operate", "everywhere"),
     Rule("GET", "/api/audit", "operate", "everywhere"),
     Rule("GET", "/api/about", "read", "somewhere"),
     Rule("GET", "/api/rooms", "read", "somewhere"),

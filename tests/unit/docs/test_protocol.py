@@ -22,6 +22,7 @@ from parola.domain.log import Correction, Entry, Restore, StateChange, Strike
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
 from parola.engines.amazon import AmazonEngine
+from parola.live.leaving import Leaving
 from parola.ports import StreamRequest
 from parola.server import (
     archive,
@@ -36,6 +37,7 @@ from parola.server import (
     predecessors,
     room_settings,
     sockets,
+    upkeep,
 )
 from parola.server.app import create_app
 from parola.server.deps import Services, close_code, http_status
@@ -185,6 +187,8 @@ def test_endpoints_are_described() -> None:
         windows=None,  # type: ignore[arg-type]
         stream_in_real_time=False,
         access=None,  # type: ignore[arg-type]
+        retention=None,  # type: ignore[arg-type]
+        leaving=Leaving(),
     )
     app = create_app(services)
     routers: list[APIRouter] = [
@@ -196,6 +200,7 @@ def test_endpoints_are_described() -> None:
         archive.router,
         metrics.router,
         mood.router,
+        upkeep.router,
         sockets.router,
         jobs.router,
         predecessors.router,

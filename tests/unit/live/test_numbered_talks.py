@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parola.beside import beside
+from parola.domain.audio import FRAME_BYTES
 from parola.domain.errors import EngineFailed, RoomBusy, Stopping
 from parola.domain.log import SessionPast, StateChange, Withheld
 from parola.domain.transcript import Segment
@@ -174,16 +176,53 @@ async def test_a_missed_last_acknowledgement_leaves_no_trace() -> None:
 
 
 async def test_stopping_leaves_the_talk_open_for_the_next_server() -> None:
-    """The sentence is finished, the talk is not: it goes on elsewhere, as one talk."""
+    """The sentence is saved up to the word that the stop cuts, and goes on there, as one talk."""
     log = MemoryLog()
     async with house(log=log) as h, attending(h.rooms, range(7)) as hold:
         await h.rooms.drain(5.0)
-        assert hold.intake.safe_position == 7 * BLOCK_FRAMES
-    async with house(log=log) as h, attending(h.rooms, range(7, 12)) as hold:
+        assert hold.intake.safe_position == 6 * BLOCK_FRAMES
+    assert await words(log) == numbered(6)
+    async with house(log=log) as h, attending(h.rooms, range(6, 12)) as hold:
         hold.end()
         await hold.intake.saved()
     assert await words(log) == numbered(12)
     assert await changes(log) == ["session_started", "session_ended"]
+
+
+async def test_a_word_that_a_stop_cuts_in_two_is_heard_whole_by_the_next_server() -> None:
+    """Wherever the sound stands at that moment: what has no text yet is not called safe."""
+    for cut_frames in (1, 100, BLOCK_FRAMES // 2, BLOCK_FRAMES - 1):
+        log, sound = MemoryLog(), marked_audio(range(12))
+        frames = 7 * BLOCK_FRAMES + cut_frames
+        async with house(log=log) as h, h.rooms.attend(MAIN, PLAN, 0) as hold:
+            await hold.feed(sound[: frames * FRAME_BYTES])
+            await h.rooms.drain(5.0)
+            safe = hold.intake.safe_position
+        assert safe == 6 * BLOCK_FRAMES, "the seventh may have been cut, for all an engine knows"
+        async with house(log=log) as h, h.rooms.attend(MAIN, PLAN, safe) as hold:
+            assert hold.intake.received == safe
+            await hold.feed(sound[safe * FRAME_BYTES :])
+            hold.end()
+            await hold.intake.saved()
+        assert await words(log) == numbered(12)
+
+
+async def test_a_server_that_lets_talks_end_takes_back_their_own_sources_only() -> None:
+    """A connection that breaks then is let in again; another talk goes elsewhere."""
+    async with house() as h:
+        async with attending(h.rooms, range(7)):
+            emptying = asyncio.create_task(h.rooms.empty())
+            await asyncio.sleep(0)
+            with pytest.raises(Stopping):
+                async with h.rooms.attend(room_name("other"), replace(PLAN, session="t"), 0):
+                    pass
+        async with h.rooms.attend(MAIN, PLAN, 7 * BLOCK_FRAMES) as hold:
+            assert not emptying.done()
+            await hold.feed(marked_audio(range(7, 9)))
+            hold.end()
+            await hold.intake.saved()
+        await emptying
+        assert await words(h.log) == numbered(9)
 
 
 class Gone(ScriptedEngine):

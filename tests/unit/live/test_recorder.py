@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parola.beside import beside
 from parola.domain.errors import StoreFailed
 from parola.domain.log import Entry, StateChange, Withheld
 from parola.domain.transcript import Segment
@@ -116,14 +117,19 @@ async def test_a_replay_of_what_was_withheld_is_recognised_after_a_restart() -> 
 
 
 async def test_memory_for_replays_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the newest entries of a room are kept in memory."""
+    """Only the newest entries of a room are kept in memory; and those that still wait."""
     monkeypatch.setattr(module, "RECENT_ENTRIES", 3)
     recorder = Recorder(MemoryLog())
     await recorder.open_room("sala")
     for frame in range(10):
         recorder.submit("sala", _segment(frame), 0)
-    assert len(recorder._rooms["sala"].recent) == 3
-    assert recorder.submit("sala", _segment(7), 0).replayed
+    assert recorder.submit("sala", _segment(0), 0).replayed, "the log could not swallow it yet"
+    async with asyncio.timeout(10), beside(recorder.run()):
+        await recorder.settled()
+        recorder.submit("sala", _segment(10), 0)
+        assert len(recorder._rooms["sala"].recent) == 3
+        assert recorder.submit("sala", _segment(8), 0).replayed
+        await recorder.settled()
 
 
 async def test_a_log_that_cannot_be_read_opens_no_room() -> None:

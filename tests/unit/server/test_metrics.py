@@ -13,8 +13,10 @@ from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
 from parola.domain.vocabulary import language_tag, room_name
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
+from parola.live.leaving import Leaving
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import Recorder
+from parola.live.retention import Retention
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.live.session import SessionPlan
 from parola.ports import Bill
@@ -65,6 +67,8 @@ async def services(engine: ScriptedEngine, folder: Path) -> AsyncIterator[Servic
             windows=None,  # type: ignore[arg-type]
             stream_in_real_time=False,
             access=Access("this computer", MemoryAccessBook(), lambda: 0.0),
+            retention=Retention(rooms, log),
+            leaving=Leaving(),
         )
         await rooms.drain(5.0)
 

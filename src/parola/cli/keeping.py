@@ -1,0 +1,99 @@
+"""Copies, fills and prunes data folders, beside or without the server that holds them."""
+
+import asyncio
+import errno
+import os
+import time
+from pathlib import Path
+
+import typer
+
+from parola.cli.outcome import FAILED, USAGE, CommandError
+from parola.domain.access import AuditEntry
+from parola.domain.errors import NotFound
+from parola.stores import sqlite_backup
+from parola.stores.recordings import delete_recording
+from parola.stores.sqlite import open_sqlite_log
+from parola.stores.sqlite_access import open_sqlite_access
+from parola.stores.sqlite_backup import Backup
+from parola.stores.sqlite_file import LOG_FILE
+from parola.stores.sqlite_hold import FolderHeld, held
+from parola.wiring import RECORDINGS
+
+DAY_MS = 86_400_000
+
+
+def back_up(folder: Path, file: Path, *, with_access: bool) -> None:
+    """Write a new backup.
+
+    Raises:
+        NotFound, StoreFailed: see `parola.stores.sqlite_backup.back_up`.
+        CommandError: the file is there already, or cannot be written.
+    """
+    try:
+        made = sqlite_backup.back_up(folder, file, with_access=with_access)
+    except FileExistsError as error:
+        message = f"{file} is there already, and nothing is overwritten; choose another name."
+        raise CommandError(message, USAGE) from error
+    except OSError as error:
+        raise CommandError(_why_not_written(file, error), FAILED) from error
+    typer.echo(f"{file} holds {_told(made)}.", err=True)
+
+
+def restore(file: Path, folder: Path) -> None:
+    """Fill a data folder from a backup.
+
+    Raises:
+        NotFound, BadMessage, StoreFailed: see `parola.stores.sqlite_backup.restore`, or a server
+            holds the folder.
+    """
+    made = asyncio.run(_restore(file, folder))
+    typer.echo(f"{folder} holds {_told(made)}.", err=True)
+
+
+def prune(folder: Path, days: float) -> tuple[int, int]:
+    """Delete old talks from a folder that no server holds; return how many talks and lines.
+
+    Raises:
+        NotFound: there is no log in the folder.
+        StoreFailed: it cannot be done now.
+        CommandError: a server holds the folder.
+    """
+    if not (folder / LOG_FILE).is_file():
+        raise NotFound(f"There are no transcripts in {folder}; name a data folder with --data.")
+    try:
+        return asyncio.run(_prune(folder, days))
+    except FolderHeld as error:
+        message = f"{error.message} Or ask that server, with --server http://127.0.0.1:8000."
+        raise CommandError(message, FAILED) from error
+
+
+async def _restore(file: Path, folder: Path) -> Backup:
+    async with held(folder):
+        return await asyncio.to_thread(sqlite_backup.restore, file, folder)
+
+
+async def _prune(folder: Path, days: float) -> tuple[int, int]:
+    now_ms = time.time_ns() // 1_000_000
+    async with open_sqlite_log(folder) as log:
+        gone = await log.forget(now_ms - int(days * DAY_MS))
+    for room, session in gone.talks:
+        delete_recording(folder / RECORDINGS, room, session)
+    action = f"prune: {len(gone.talks)} talks older than {days:g} days"
+    async with open_sqlite_access(folder) as book:
+        await book.note(AuditEntry(now_ms, "the command line", "", "", action, 200))
+    return len(gone.talks), gone.lines
+
+
+def _told(made: Backup) -> str:
+    access = "with" if made.has_access else "without"
+    return f"{made.lines} lines of {made.rooms} rooms, {access} the access book"
+
+
+def _why_not_written(file: Path, error: OSError) -> str:
+    if not file.parent.is_dir():
+        return f"There is no folder {file.parent}; make it first."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return f"There is no room for {file} and its copies; make some and try again."
+    why = error.strerror or os.strerror(error.errno or 0)
+    return f"{file} cannot be written ({why}); choose another place."

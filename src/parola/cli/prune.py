@@ -1,0 +1,39 @@
+"""`parola prune`: deletes old talks for good."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parola.cli.asking import post
+from parola.cli.outcome import server_part
+
+PATIENCE_S = 600.0
+"""A large log is written anew as a whole."""
+
+
+def prune(
+    days: Annotated[float, typer.Option(min=0.0001, help="Talks whose newest line is older go.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Data folder to prune; no server may hold it.", show_default="parola-data"
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="Server to ask instead; a token goes as the password.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Delete every talk older than so many days, for good: no byte of it stays in the folder."""
+    if server:
+        gone = post(server, "/api/prune", {"days": days}, PATIENCE_S)
+        talks, lines = gone["talks"], gone["lines"]
+    else:
+        with server_part():
+            from parola.cli import keeping, serving  # noqa: PLC0415 - needs the server's extra
+        folder = serving.read_settings({"data": data} if data else {}).data
+        talks, lines = keeping.prune(folder, days)
+    typer.echo(f"{talks} talks with {lines} lines are deleted.", err=True)
