@@ -13,6 +13,7 @@ import pytest
 from parola.domain.access import AuditEntry, Token
 from parola.domain.errors import BadMessage, NotFound, ParolaError, StoreFailed
 from parola.domain.log import Entry, StateChange
+from parola.domain.mood import LineMood
 from parola.domain.room_settings import RoomSettings
 from parola.domain.search import phrases_of
 from parola.domain.transcript import Segment
@@ -42,10 +43,13 @@ def _is_index(db: sqlite3.Connection, name: str) -> bool:
 
 async def fill(folder: Path) -> None:
     """Put something into every table."""
-    async with open_sqlite(folder, ships=True) as stores, open_sqlite_access(folder) as access:
+    opened = open_sqlite(folder, ships=True, reads=True)
+    async with opened as stores, open_sqlite_access(folder) as access:
         await stores.log.append([line(number) for number in range(1, 50)])
         await stores.log.append([Entry("old", 1, 1, StateChange("session_started", "s"))])
         await stores.log.forget(5)
+        mood = LineMood("sala", 7, "talk", 70, 0.5, "other", "local")
+        await stores.moods.settle((await stores.moods.unread(1)), [mood])
         await stores.book.write("sala", RoomSettings(mode="paused"))
         await access.add_key(b"key")
         await access.add_token(Token("id", "anna", frozenset({"read"}), None, 1, 2**40))

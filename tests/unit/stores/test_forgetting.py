@@ -8,6 +8,7 @@ import pytest
 
 from parola.domain.errors import StoreFailed
 from parola.domain.log import Correction, Entry, StateChange, Strike
+from parola.domain.mood import LineMood
 from parola.domain.search import phrases_of
 from parola.domain.transcript import Segment, Word
 from parola.stores.sqlite import SqliteLog, open_sqlite, open_sqlite_log
@@ -48,18 +49,22 @@ def holding(folder: Path, text: str) -> list[str]:
 
 async def test_no_byte_is_left(tmp_path: Path) -> None:
     """Neither in the log nor beside it, while it is open, closed, and after a kill."""
-    async with open_sqlite(tmp_path / "data", ships=True) as stores:
+    async with open_sqlite(tmp_path / "data", ships=True, reads=True) as stores:
         # As older versions wrote, which left what was corrected in the file's free space.
         await stores.log._writer.run(lambda db: db.execute("PRAGMA secure_delete = 0").fetchone())
         await fill(stores.log)
         await stores.log._writer.run(lambda db: db.execute("PRAGMA secure_delete = 1").fetchone())
         (tmp_path / "data" / f"{LOG_FILE}.schema-6").write_text("a canary from before a migration")
         assert LOG_FILE in holding(tmp_path / "data", "canary")
+        mood = LineMood("a", 1, "canary", 10, 0.5, "other", "canary")
+        await stores.moods.settle([], [mood])
         gone = await stores.log.forget(NEW)
         assert gone.talks == {("a", "canary")}
         assert holding(tmp_path / "data", "canary") == []
         assert LOG_FILE in holding(tmp_path / "data", "magpie")
         assert (await stores.outbox.unsent()).lines == LINES // 2
+        assert await stores.moods.moods("a", "canary") == []
+        assert len(await stores.moods.unread(10 * LINES)) == LINES // 2
         found = await stores.log.search(phrases_of("magpiefiller"), limit=LINES)
         assert len(found) == sum(1 for n in range(2, LINES + 1, 2) if n % 40)
         await stores.log.append([line(999, "magpie", "a")])
