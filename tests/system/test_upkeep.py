@@ -162,6 +162,6 @@ async def test_a_drained_server_waits_for_its_talks(
             await source.say(socket, 26)
             await source.end(socket)
             assert source.safe == 26
-            expected = f"{host} takes no new talks; 1 run.\n{host} has gone.\n"
+            expected = f"{server.url} takes no new talks; 1 run.\n{server.url} has gone.\n"
             assert await draining == (0, expected)
         assert await asyncio.to_thread(server.process.wait, 30) == 0
