@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +45,14 @@ class RunningServer:
 
 
 @contextmanager
-def serving(data: Path, *options: str, ports: int = 1, port: int = 0) -> Iterator[RunningServer]:
+def serving(
+    data: Path, *options: str, ports: int = 1, port: int = 0, prefix: Sequence[str] = ()
+) -> Iterator[RunningServer]:
     """Start `parola serve` on loopback and free ports, or one port; it is ended with the context.
 
-    What it writes to stderr is in `<data>/../server.log`.
+    What it writes to stderr is in `<data>/../server.log`. `prefix` goes before its command.
     """
-    command = [sys.executable, "-m", "parola.cli", "serve", "--data", str(data), *options]
+    command = [*prefix, sys.executable, "-m", "parola.cli", "serve", "--data", str(data), *options]
     for _ in range(ports):
         command += ["--port", str(port)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PAROLA_")}

@@ -1,93 +1,118 @@
-"""Real processes and sockets: `parola listen` speaks to servers that are killed under it."""
+"""Real processes and sockets: client, proxy and server are killed, cut, held up and filled."""
 
+import asyncio
+import json
 import random
-import socket
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from difflib import unified_diff
 from pathlib import Path
 
-import httpx
-
 from parola.engines.scripted import marked_audio
-from tests.servers import RunningServer, serving
+from parola.stores.sqlite import open_sqlite_log_to_read
+from tests.chaos.disk import small_disk
+from tests.chaos.faults import Fault
+from tests.chaos.parts import Parts
+from tests.chaos.readers import Reader
+from tests.chaos.storm import Storm, until
 
-NUMBERS = 80
-"""Eight seconds of talk, at the pace of the clock."""
+NUMBERS = 70
+"""Words of the talk: seven seconds, at the pace of the clock, seven segments."""
 
-PATIENCE_S = 60
+KINDS = (
+    "server killed",
+    "client killed",
+    "proxy killed",
+    "reset",
+    "late",
+    "black-hole",
+    "stall",
+    "delay",
+    "disk full",
+)
+
+SAID = " ".join(map(str, range(NUMBERS)))
+
+TALK = ["--rate", "16000", "--room", "main", "--file"]
 
 
-def expected() -> list[tuple[int, str, float, float]]:
-    """Return the segments of the talk when nothing goes wrong: ten words each."""
-    return [
-        (n + 1, " ".join(str(10 * n + word) for word in range(10)), float(n), float(n + 1))
-        for n in range(NUMBERS // 10)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a talk."""
+
+    log: str
+    """The room's log, one line an entry: all of it but wall-clock time and the talk's own id."""
+
+    seen: tuple[str, ...]
+    """What each viewer read."""
+
+
+def schedule(seed: int) -> list[Fault]:
+    """Return the faults of a seed, in order: two to five, some of them at once."""
+    draw = random.Random(seed)  # noqa: S311 - to be drawn again
+    faults = [
+        Fault(draw.uniform(0, NUMBERS / 10), draw.choice(KINDS), draw.choice([0.05, 0.5, 2.0]))
+        for _ in range(draw.randint(2, 5))
     ]
+    return sorted(faults, key=lambda fault: fault.at_s)
 
 
-def verdict(seed: int) -> str | None:
-    """Return what is wrong after two to four kills at moments drawn from the seed, or None."""
-    with tempfile.TemporaryDirectory() as folder:
-        code, found = _live_through(random.Random(seed), Path(folder))  # noqa: S311 - drawn again
-    if code:
-        return f"parola listen ended with {code}"
-    return None if found == expected() else f"the transcript differs: {found}"
+def verdicts(seeds: Sequence[int], at_once: int = 4) -> dict[int, str]:
+    """Return what is wrong after the schedules of which seeds; they mostly wait, so some at once.
+
+    Raises:
+        AssertionError: even the undisturbed talk does not come home.
+    """
+    plans = [[], *map(schedule, seeds)]
+    with ThreadPoolExecutor(at_once) as pool:
+        undisturbed, *outcomes = pool.map(_outcome, plans)
+    assert isinstance(undisturbed, Outcome), undisturbed
+    assert undisturbed.seen == (SAID, SAID), undisturbed.seen
+    judged = {seed: _wrong(undisturbed, was) for seed, was in zip(seeds, outcomes, strict=True)}
+    return {seed: reason for seed, reason in judged.items() if reason}
 
 
-def _live_through(
-    draw: random.Random, folder: Path
-) -> tuple[int, list[tuple[int, str, float, float]]]:
-    (folder / "talk.raw").write_bytes(marked_audio(range(NUMBERS)))
-    port, kills = _free_port(), draw.randint(2, 4)
-    command = [sys.executable, "-m", "parola.cli", "listen", "--rate", "16000"]
-    command += ["--file", str(folder / "talk.raw"), "--spool", str(folder / "spool")]
-    command += ["--server", f"ws://127.0.0.1:{port}", "--room", "main"]
-    options = ("--engine", "scripted", "--port", str(port))
-    with serving(folder / "data", *options) as server, (folder / "listen.log").open("w") as log:
-        client = subprocess.Popen(command, stdout=log, stderr=log)
-        _wait_until_speaking(server)
-        _wait(client, draw.uniform(0.2, 4))
-        server.kill()
+def _outcome(faults: list[Fault]) -> Outcome | str:
     try:
-        for number in range(kills):
-            with serving(folder / "data", *options) as server:
-                is_last = number == kills - 1
-                _wait(client, PATIENCE_S if is_last else draw.uniform(0.2, 4))
-                if is_last:
-                    return client.wait(1), _segments(server)
-                server.kill()
-    finally:
-        client.kill()
-        client.wait()
-    raise AssertionError("there is always a last one")
+        return live_through(faults)
+    except (AssertionError, OSError) as error:
+        return repr(error)
 
 
-def _wait_until_speaking(server: RunningServer) -> None:
-    """A client that has never reached its server gives up, rightly."""
-    until_s = time.monotonic() + PATIENCE_S
-    while not httpx.get(f"{server.url}/api/rooms").json()["rooms"]:
-        assert time.monotonic() < until_s, "the client never came"
-        time.sleep(0.05)
+def _wrong(undisturbed: Outcome, outcome: Outcome | str) -> str | None:
+    if isinstance(outcome, str):
+        return outcome
+    if outcome.log != undisturbed.log:
+        lines = unified_diff(undisturbed.log.splitlines(), outcome.log.splitlines(), n=0)
+        return "\n".join(["the log differs from the undisturbed talk's:", *lines])
+    wrong = [seen for seen in outcome.seen if seen != SAID]
+    return f"a viewer saw {wrong[0]}" if wrong else None
 
 
-def _wait(client: "subprocess.Popen[bytes]", seconds: float) -> None:
-    until_s = time.monotonic() + seconds
-    while client.poll() is None and time.monotonic() < until_s:
-        time.sleep(0.02)
+def live_through(faults: list[Fault]) -> Outcome:
+    """Speak for seven seconds under these faults, and bring everything home."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        (folder / "talk.raw").write_bytes(marked_audio(range(NUMBERS)))
+        disk = stack.enter_context(small_disk(folder / "disk"))
+        parts = Parts(stack, folder, disk, [*TALK, str(folder / "talk.raw")])
+        viewers = [stack.enter_context(Reader(parts.url)) for _ in range(2)]
+        Storm(parts).live_through(faults)
+        last = NUMBERS // 10 + 1
+        until(lambda: all(viewer.last >= last for viewer in viewers), "a viewer waits")
+        assert parts.server
+        assert parts.server.stop() == 0, "lines were not saved"
+        disk.copy(folder / "copy")
+        log = asyncio.run(_exported(folder / "copy" / "data"))
+        return Outcome(log, tuple(" ".join(viewer.texts) for viewer in viewers))
 
 
-def _segments(server: RunningServer) -> list[tuple[int, str, float, float]]:
-    talks = httpx.get(f"{server.url}/api/rooms/main/transcript.json").json()["sessions"]
-    return [
-        (s["segment"], s["text"], s["start_s"], s["end_s"])
-        for talk in talks
-        for s in talk["segments"]
-    ]
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+async def _exported(data: Path) -> str:
+    async with open_sqlite_log_to_read(data) as log:
+        entries = await log.read("main")
+    session = entries[0].body.session
+    lines = [json.dumps(asdict(replace(entry, at_ms=0))) for entry in entries]
+    return "\n".join(line.replace(session, "this talk") for line in lines)
