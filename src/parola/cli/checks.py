@@ -17,6 +17,7 @@ from typing import Literal
 
 from parola.cli.outcome import CommandError, server_part
 from parola.cli.ports import port_trouble
+from parola.client import portaudio
 from parola.domain.errors import ParolaError
 from parola.engines import amazon_checks
 from parola.engines.amazon_file import read_amazon_settings
@@ -71,6 +72,7 @@ def examine(data: Path | None) -> Iterator[Finding]:
     for name, job in PACKAGES.items():
         yield check_package(name, job)
     yield check_server_part()
+    yield check_portaudio()
     yield check_gate()
     yield check_engine()
     yield from check_amazon()
@@ -155,6 +157,15 @@ def check_server_part() -> Finding:
         remedy = "pip install 'parola[server,pocketsphinx]'"
         return Finding("server part", "fail", f"missing: {', '.join(missing)}", remedy)
     return Finding("server part", "ok", "installed")
+
+
+def check_portaudio() -> Finding:
+    """See that `parola listen` could hear a microphone; a server needs none."""
+    try:
+        release = portaudio.load().get_portaudio_version()[1]
+    except ParolaError as error:
+        return Finding("PortAudio", "warn", "no microphones for `parola listen`", error.message)
+    return Finding("PortAudio", "ok", release.split(",")[0])
 
 
 def check_gate() -> Finding:

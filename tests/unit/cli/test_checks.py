@@ -1,11 +1,13 @@
 """What the doctor says of a computer on which not everything works."""
 
+import ctypes.util
+import sys
 from pathlib import Path
 
 import pytest
 
 from parola.audio import silero
-from parola.cli.checks import check_amazon, check_gate
+from parola.cli.checks import check_amazon, check_gate, check_portaudio
 
 
 def test_a_gate_that_goes_by_loudness_is_told_with_its_remedy(
@@ -50,3 +52,18 @@ def test_amazon_is_looked_at_where_it_is_asked_for(
     monkeypatch.setenv("PAROLA_ENGINE", "amazon")
     monkeypatch.setenv("AWS_REGION", "eu-south-1")
     assert [(found.what, found.verdict) for found in check_amazon()] == [("amazon region", "fail")]
+
+
+def test_a_computer_that_cannot_hear_microphones_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only `parola listen` needs PortAudio, so that a server's doctor warns and does not fail."""
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    assert check_portaudio().verdict == "ok"
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    found = check_portaudio()
+    assert (found.verdict, found.remedy) == (
+        "warn",
+        "Devices need PortAudio: apt-get install libportaudio2",
+    )
