@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from parola.engines.scripted import marked_audio
@@ -17,7 +16,6 @@ from tests.servers import RunningServer, free_port, serving
 from tests.system.talks import kept, numbers, read_words, spoken, viewer
 
 PAROLA = [sys.executable, "-m", "parola.cli"]
-COUNT = 70
 
 
 def start(server: str, room: str, spool: Path, *options: str) -> subprocess.Popen[str]:
@@ -40,29 +38,6 @@ def say(client: subprocess.Popen[str], count: int) -> None:
     at = 0
     while at < len(pcm):
         at += os.write(client.stdin.fileno(), pcm[at:])
-
-
-async def test_a_client_that_is_killed_loses_nothing_and_says_nothing_twice(
-    scripted: RunningServer, tmp_path: Path
-) -> None:
-    """Killed twice in mid-talk and started again, every word is in the log once, in one talk."""
-    recording = tmp_path / "numbers.wav"
-    recording.write_bytes(wav(marked_audio(range(COUNT))))
-    options = ("--file", str(recording))
-    async with viewer(scripted, "killed", "?after=0") as reader:
-        for words in (15, 20):
-            client = start(scripted.ws, "killed", tmp_path / "spool", *options)
-            await read_words(reader, words)
-            client.kill()
-            client.communicate()
-        client = start(scripted.ws, "killed", tmp_path / "spool", *options)
-        said, _ = await asyncio.to_thread(client.communicate, timeout=60)
-    assert client.returncode == 0, said
-    assert "Connected" in said
-    assert await kept(scripted, "killed") == numbers(0, COUNT)
-    talks = httpx.get(f"{scripted.url}/api/rooms/killed/transcript.json").json()["sessions"]
-    assert len({talk["session"] for talk in talks}) == 1
-    assert not list((tmp_path / "spool").rglob("*.pcm"))
 
 
 async def test_what_could_not_be_sent_is_sent_the_next_time(tmp_path: Path) -> None:

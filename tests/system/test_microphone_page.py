@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 open_tab = browser.open_tab  # a fixture, which pytest finds by name
 
 ALLOWED = {"permissions": ["microphone"], "locale": "en-GB"}
-SPOKEN = "unless to be rather cold hearted and rather selfish is to be ill disposed"
-PAUSE_S = 2
+SPOKEN = "sunday is the best part of the week"
+PAUSE_S = 1
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -36,7 +36,7 @@ async def chromium(
     recordings: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Browser]:
     """A Chromium that hears a sentence and a pause, again and again."""
-    with Decoder(recordings / "speech" / "librivox-0890.wav") as decoder:
+    with Decoder(recordings / "speech" / "harvard-spk1_snt5.wav") as decoder:
         pcm = b"".join(chunk.pcm for chunk in decoder.chunks())
     path = tmp_path_factory.mktemp("sound") / "sentence.wav"
     path.write_bytes(wav(pcm + bytes(32_000 * PAUSE_S)))
@@ -111,7 +111,7 @@ async def test_real_words_appear(real: RunningServer, open_tab: Open) -> None:
     await page.keyboard.press("Space")
     await stage_is(page, "off")
     words = Counter((await page.inner_text("#messages")).lower().split())
-    assert (words & Counter(SPOKEN.split())).total() >= 8
+    assert (words & Counter(SPOKEN.split())).total() >= 5
     async with httpx.AsyncClient(base_url=real.url) as http:
         state = (await http.get("/api/rooms/hall")).json()["state"]
     assert state == "idle"
@@ -170,12 +170,12 @@ async def test_a_tab_that_died_has_its_last_words_brought_home(
         await start(tab.page)
         await until_said(first, "hall", lambda found: len(found) >= 10)
         await asyncio.to_thread(first.kill)
-        await expect(tab.page.locator("#sent")).to_have_text(re.compile("[3-9] s wait"))
+        await expect(tab.page.locator("#sent")).to_have_text(re.compile("[2-9] s wait"))
         await tab.page.close()
     with serving(tmp_path / "data", *engine) as second:
         page = await tab.page.context.new_page()
         await page.goto(f"{second.url}/mic")
-        found = await until_said(second, "hall", lambda found: len(found) >= 40)
+        found = await until_said(second, "hall", lambda found: len(found) >= 30)
         await expect(page.locator("body")).to_have_attribute("data-stage", "off")
     assert gaps(found) == []
 
@@ -263,6 +263,8 @@ async def test_an_insecure_page_says_so(tmp_path: Path, open_tab: Open) -> None:
         await page.fill("#language", "en-US")
         await page.click("#go")
         await expect(page.locator("#error")).to_contain_text("only to pages over https")
+        # Before its server is gone, which it would complain of.
+        await page.context.close()
 
 
 async def test_a_room_in_use_is_told_and_nothing_is_kept(
