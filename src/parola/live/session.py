@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from parola.audio.gate import Gate
 from parola.audio.pcm import level_dbfs, to_mono
-from parola.beside import beside
+from parola.beside import beside, tasks_beside
 from parola.domain.audio import FRAME_BYTES, RATE_HZ, AudioChunk
 from parola.domain.cut import up_to_the_cut
 from parola.domain.errors import BadAudio, EngineFailed, ParolaError, Stopping
@@ -29,6 +29,7 @@ from parola.live.evidence import Evidence, Weighed
 from parola.live.off_record import OffRecord
 from parola.live.retries import Retries
 from parola.live.showing import Saved, Showing
+from parola.live.successor import Successor
 from parola.live.tape import Tape
 from parola.ports import Engine, EngineStream, RoomState, StreamRequest
 
@@ -37,6 +38,9 @@ logger = logging.getLogger(__name__)
 STALL_S = 30.0
 """An engine that says nothing for this long, while audio waits for its text, is given up. Engines
 settle silence within seconds; the longest second pass of a slow one takes some twelve."""
+
+RENEW_AGAIN_S = 30.0
+"""Where another plan's stream cannot be opened, the present one goes on for so long."""
 
 SLOW_START_S = 1.5
 """A stream that is not open by then is told as trouble, though it may open yet."""
@@ -127,6 +131,8 @@ class Session:
         """What keeps its sound, where that may be kept at all."""
         self._engine = engine
         self._renewal: tuple[SessionPlan, Engine] | None = None
+        self._renew_from_s = 0.0
+        self._successor: Successor | None = None
         self._gate = gate
         self._sink = sink
         self._sleep = sleep
@@ -266,9 +272,10 @@ class Session:
     def renew(self, plan: SessionPlan, engine: Engine) -> None:
         """Go on with another plan (of the same session) in a new engine stream.
 
-        What the present stream was sent is made final by it, under the plan it began with.
+        It is open before the present one is ended; where it cannot be opened the present one goes
+        on meanwhile. What that was sent is made final by it, under the plan it began with.
         """
-        self._renewal = (plan, engine)
+        self._renewal, self._renew_from_s = (plan, engine), 0.0
         self._audio.set()
 
     @property
@@ -346,10 +353,14 @@ class Session:
         return None
 
     async def _recognise(self) -> None:
+        async with tasks_beside() as tasks:
+            await self._recognise_with(tasks)
+
+    async def _recognise_with(self, tasks: asyncio.TaskGroup) -> None:
         while True:
-            self._turn_over()
+            await self._turn_over()
             try:
-                await self._one_stream()
+                await self._one_stream(tasks)
             except EngineFailed as error:
                 wait_s = self._retries.next_wait_s()
                 if wait_s is None:
@@ -380,7 +391,7 @@ class Session:
             name = uuid5(NAMESPACE_OID, f"{self.plan.session} off the record from {frame}")
             self._aside = SegmentAssembler(str(name), self.plan.language, self._engine.name)
 
-    def _turn_over(self) -> None:
+    async def _turn_over(self) -> None:
         """Begin with the plan that waits, if one does."""
         if self._renewal:
             (self.plan, self._engine), self._renewal = self._renewal, None
@@ -391,33 +402,44 @@ class Session:
             self.alarms.expect(self.plan.language, self._engine.name)
             if self._evidence:
                 self._evidence.threshold = threshold_for(self._engine.name)
+            if self._state.detail and self._state.state != "recovering":
+                await self._change_state(RoomState(self._state.state))
 
-    async def _one_stream(self) -> None:
-        plan = self.plan
-        self._turn_aside(self._backlog.rewind_frame)
-        request = replace(plan.request(), first_frame=self._backlog.rewind_frame)
-        self._sends_channels = hears_channels(self._engine, request)
+    async def _one_stream(self, tasks: asyncio.TaskGroup) -> None:
+        first_frame = self._backlog.rewind_frame
+        self._turn_aside(first_frame)
+        self._sends_channels = hears_channels(self._engine, self.plan.request())
         opened = asyncio.Event()
         async with (
             beside(self._tell_if_slow(opened)),
             beside(self._give_up_if_stalled()),
-            self._engine.open(request) as stream,
+            await self._next_stream(first_frame) as stream,
         ):
             opened.set()
             self._retries.opened()
-            self._stream_frame = request.first_frame
-            self._sent, self._end_sent = request.first_frame, False
-            self._voiced_until = request.first_frame
+            self._stream_frame = first_frame
+            self._sent, self._end_sent = first_frame, False
+            self._voiced_until = first_frame
             try:
-                async with beside(self._send(stream)):
+                async with beside(self._send(stream, tasks)):
                     await self._read(stream)
                     if not self._end_sent:
                         raise EngineFailed("The engine's stream ended before the audio did.")
             finally:
-                settled = self._backlog.rewind_frame - request.first_frame
-                self._retries.ended(self._sent - request.first_frame, settled)
+                settled = self._backlog.rewind_frame - first_frame
+                self._retries.ended(self._sent - first_frame, settled)
         if not self._moves:
             self._settle(self._backlog.end_frame)
+
+    async def _next_stream(self, first_frame: int) -> AbstractAsyncContextManager[EngineStream]:
+        """Return the stream that is open already, if it begins there; else one to be opened."""
+        successor, self._successor = self._successor, None
+        if successor and successor.first_frame == first_frame:
+            return successor.taken()
+        if successor:
+            # The stream before it broke off, so that its last sound has to be heard once more.
+            await successor.leave()
+        return self._engine.open(replace(self.plan.request(), first_frame=first_frame))
 
     async def _give_up_if_stalled(self) -> None:
         """Look for a life sign once per `stall_s`, while there is anything to wait for.
@@ -443,10 +465,10 @@ class Session:
             detail = f"{self._engine.name} has not answered for {SLOW_START_S:g} s."
             await self._change_state(RoomState("recovering", detail))
 
-    async def _send(self, stream: EngineStream) -> None:
+    async def _send(self, stream: EngineStream, tasks: asyncio.TaskGroup) -> None:
         while True:
             self._audio.clear()
-            while not self._renewal and (chunk := self._next_chunk()):
+            while not self._is_renewal_due and (chunk := self._next_chunk()):
                 # Counted before it is taken: the engine may settle its first half meanwhile.
                 self._sent = chunk.end_frame
                 if self._is_left_out(chunk):
@@ -456,11 +478,41 @@ class Session:
                 else:
                     await stream.send(chunk)
                 await self._note_progress(chunk)
-            if self._ending or self._renewal or self._is_at_switch:
+            if self._is_renewal_due and not self._ending and not self._is_at_switch:
+                await self._open_successor(tasks)
+                if not self._successor:
+                    continue
+            if self._ending or self._successor or self._is_at_switch:
                 self._end_sent = True
                 await stream.end()
                 return
             await self._audio.wait()
+
+    @property
+    def _is_renewal_due(self) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        return self._renewal is not None and now_s >= self._renew_from_s
+
+    async def _open_successor(self, tasks: asyncio.TaskGroup) -> None:
+        """Open a stream for the plan that waits, to begin with the next frame; or put it off."""
+        while self._renewal and self._is_renewal_due:
+            wanted = self._renewal
+            plan, engine = wanted
+            request = replace(plan.request(), first_frame=self._sent)
+            successor = Successor(tasks, engine.open(request), self._sent)
+            try:
+                await successor.opened()
+                if wanted is self._renewal:
+                    self._successor = successor
+                    return
+            except ParolaError as error:
+                logger.warning("session %s: goes on as it is: %s", plan.session, error.message)
+                self._renew_from_s = asyncio.get_running_loop().time() + RENEW_AGAIN_S
+                detail = f"Goes on as before, a change has to wait: {error.message}"
+                await self._change_state(RoomState(self._state.state, detail))
+            finally:
+                if self._successor is not successor:
+                    await successor.leave()
 
     def _next_chunk(self) -> AudioChunk | None:
         """Return what the present stream is to hear next, as far as it has come."""
