@@ -39,7 +39,7 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 	$(PY) -m pytest -n auto $(CLOCKED:%=--ignore=%)
 	$(PY) -m pytest $(CLOCKED)
 
-chaos: $(VENV)/.dev ## Kill, cut and fill everything on 1,000 seeded schedules; SEED=… replays one
+chaos: $(VENV)/.dev ## Kill, cut and fill everything on 1,000 seeded schedules and among real processes; SEED=…
 	$(PY) -m tests.chaos $(SEED)
 
 storm: $(VENV)/.dev ## Lose answers, throttle and kill along the pipeline, 5 seeds; SEED=… replays one

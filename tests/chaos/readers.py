@@ -1,6 +1,7 @@
 """Viewers over real sockets that come back by number, whatever happens to their connections."""
 
 import json
+import logging
 import threading
 from contextlib import suppress
 from typing import Any, Self
@@ -12,6 +13,10 @@ PING_EVERY_S, PONG_WITHIN_S = 1.0, 2.0
 """A network that swallows everything is noticed after three seconds."""
 
 AGAIN_S = 0.2
+
+SILENT = logging.getLogger(__name__)
+"""The library writes pages about each connection that is lost, which is what happens here."""
+SILENT.disabled = True
 
 
 class Reader:
@@ -55,6 +60,7 @@ class Reader:
             close_timeout=0.1,
             ping_interval=PING_EVERY_S,
             ping_timeout=PONG_WITHIN_S,
+            logger=SILENT,
         ) as socket:
             while not self._left.is_set():
                 with suppress(TimeoutError):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
+from typing import Any
 
 import httpx
 import psutil
@@ -12,7 +13,7 @@ import psutil
 from tests.chaos.faults import Fault
 from tests.chaos.parts import Parts
 
-PATIENCE_S = 90.0
+PATIENCE_S = 60.0
 """How long a talk may take until its last word is safe, after the last fault."""
 
 AGAIN_S = 0.3
@@ -72,9 +73,7 @@ class Storm:
         assert not list((parts.folder / "spool").rglob("*.pcm")), "what is safe is still kept"
 
     def _has_spoken(self) -> bool:
-        assert self._parts.server
-        rooms = httpx.get(f"{self._parts.server.url}/api/rooms").json()["rooms"]
-        return any(room["words"] for room in rooms)
+        return any(room["words"] for room in self._rooms())
 
     def _suffer(self, fault: Fault) -> None:
         """Let one thing go wrong, and see to it that it ends."""
@@ -91,7 +90,7 @@ class Storm:
             parts.kill("proxy")
             parts.start_proxy()
         elif fault.kind == "recogniser killed":
-            self._kill_recogniser(fault.at_s)
+            self._kill_recogniser(0 if fault.for_s == 1.0 else -1)
         elif fault.kind == "disk full":
             self._fill(fault.for_s)
         else:
@@ -109,12 +108,21 @@ class Storm:
         if not self._parts.start_server():
             self._later(AGAIN_S, self._start_server)
 
-    def _kill_recogniser(self, draw: float) -> None:
-        """Kill one of the server's own processes: a recogniser, or the one they come from."""
-        if self._parts.server:
-            running = psutil.Process(self._parts.server.process.pid).children(recursive=True)
-            if running:
-                running[int(draw * 1000) % len(running)].kill()
+    def _kill_recogniser(self, which: int, tries: int = 100) -> None:
+        """Kill the newest of the server's recognisers, or the process that they come from."""
+        if any(room["state"] == "listening" and room["lag_s"] > 1 for room in self._rooms()):
+            assert self._parts.server
+            server = psutil.Process(self._parts.server.process.pid)
+            server.children(recursive=True)[which].kill()
+        elif tries:
+            # It has nothing to lose just now: the server or the client has just come back.
+            self._later(0.1, lambda: self._kill_recogniser(which, tries - 1))
+
+    def _rooms(self) -> list[dict[str, Any]]:
+        if self._parts.server is None:
+            return []
+        rooms = httpx.get(f"{self._parts.server.url}/api/rooms").json()["rooms"]
+        return list(rooms)
 
     def _fill(self, for_s: float) -> None:
         if self._parts.server and not self._is_full:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos import processes, speech
 
-SEEDS = (0, 1, 17)
+SEEDS = (0, 50, 381)
 """Between them all that can go wrong."""
 
 
@@ -22,4 +22,4 @@ def test_whatever_dies_or_breaks_no_word_is_lost_or_comes_twice() -> None:
 @pytest.mark.timeout(240)
 def test_real_speech_survives_the_death_of_server_and_recogniser(recordings: Path) -> None:
     """No sentence is missing beside those that a kill cut, and none is there twice."""
-    assert speech.verdicts(recordings, [19], speech.SHORT) == {}
+    assert speech.verdicts(recordings, [16], speech.SHORT) == {}
