@@ -432,14 +432,18 @@ class Session:
             self._settle(self._backlog.end_frame)
 
     async def _next_stream(self, first_frame: int) -> AbstractAsyncContextManager[EngineStream]:
-        """Return the stream that is open already, if it begins there; else one to be opened."""
+        """Return the stream that is open already, if it is what is wanted; else one to be opened.
+
+        It is not where the stream before it broke off, so that its last sound has to be heard once
+        more, or where the plan was changed again.
+        """
+        request = replace(self.plan.request(), first_frame=first_frame)
         successor, self._successor = self._successor, None
-        if successor and successor.first_frame == first_frame:
+        if successor and successor.request == request:
             return successor.taken()
         if successor:
-            # The stream before it broke off, so that its last sound has to be heard once more.
             await successor.leave()
-        return self._engine.open(replace(self.plan.request(), first_frame=first_frame))
+        return self._engine.open(request)
 
     async def _give_up_if_stalled(self) -> None:
         """Look for a life sign once per `stall_s`, while there is anything to wait for.
@@ -499,7 +503,7 @@ class Session:
             wanted = self._renewal
             plan, engine = wanted
             request = replace(plan.request(), first_frame=self._sent)
-            successor = Successor(tasks, engine.open(request), self._sent)
+            successor = Successor(tasks, engine.open(request), request)
             try:
                 await successor.opened()
                 if wanted is self._renewal:

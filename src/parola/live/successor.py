@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from parola.beside import beside
 from parola.domain.errors import EngineFailed, ParolaError
-from parola.ports import EngineStream
+from parola.ports import EngineStream, StreamRequest
 
 PATIENCE_S = 10.0
 """How long it may take to open; until then the sound waits."""
@@ -19,10 +19,10 @@ class Successor:
         self,
         tasks: asyncio.TaskGroup,
         opening: AbstractAsyncContextManager[EngineStream],
-        first_frame: int,
+        request: StreamRequest,
     ) -> None:
-        """Begin to open it; `first_frame` is the one that it was asked to begin with."""
-        self.first_frame = first_frame
+        """Begin to open it; `request` is what it is asked for."""
+        self.request = request
         self._opening = opening
         self._stream: EngineStream | None = None
         self._failure: ParolaError | None = None

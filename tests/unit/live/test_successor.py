@@ -1,7 +1,7 @@
 """A planned change of engine: the next stream is open before the present one is ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from parola.beside import beside
@@ -15,6 +15,7 @@ from tests.unit.live.test_session import Screen, no_sleep
 
 ENGLISH = SessionPlan("s", language_tag("en-US"))
 ITALIAN = SessionPlan("s", language_tag("it-IT"))
+FRENCH = SessionPlan("s", language_tag("fr-FR"))
 
 
 class Diarist:
@@ -28,6 +29,7 @@ class Diarist:
         self.name = name
         self.diary = diary
         self.bad_ends = bad_ends
+        self.on_end: Callable[[], None] = lambda: None
         self._opens = opens
 
     def knows(self, language: Language) -> bool:
@@ -55,6 +57,7 @@ class _Noted:
 
     async def end(self) -> None:
         self._engine.diary.append(f"{self._engine.name} told to end")
+        self._engine.on_end()
         if self._engine.bad_ends:
             self._engine.bad_ends -= 1
             raise EngineFailed("It broke with its last words.")
@@ -64,10 +67,15 @@ class _Noted:
         return self._stream.__aiter__()
 
 
-async def changed(first: Diarist, *others: Diarist) -> Screen:
-    """Speak 8 numbers to the first engine, and 8 more after each change to another one."""
+async def changed(first: Diarist, *others: Diarist, instead: Diarist | None = None) -> Screen:
+    """Speak 8 numbers to the first engine, and 8 more after each change to another one.
+
+    With `instead` the change is changed while the first engine says its last words.
+    """
     screen = Screen()
     session = Session(ENGLISH, first, None, screen, no_sleep)
+    if instead:
+        first.on_end = lambda: session.renew(FRENCH, instead)
     async with asyncio.timeout(20), beside(session.run()):
         for part, engine in enumerate((first, *others)):
             if part:
@@ -115,3 +123,13 @@ async def test_a_stream_that_breaks_while_it_hands_over_costs_no_word() -> None:
     screen = await changed(Diarist("old", diary, bad_ends=1), Diarist("new", diary))
     assert screen.words == [str(number) for number in range(16)]
     assert diary.count("new open") == diary.count("new left") == 2
+
+
+async def test_a_change_that_is_changed_meanwhile_leaves_no_stream_behind() -> None:
+    """The newest wish counts; the stream that was ready for the other one is left."""
+    diary: list[str] = []
+    newest = Diarist("newest", diary)
+    screen = await changed(Diarist("old", diary), Diarist("new", diary), instead=newest)
+    assert diary[:5] == ["old open", "new open", "old told to end", "old left", "new left"]
+    assert screen.words == [str(number) for number in range(16)]
+    assert said(screen)[-1] == ("13 14 15", "newest")
