@@ -45,12 +45,11 @@ class Parts:
 
     def start_server(self) -> bool:
         """Start the server; return whether it could: on a full disk it says why it cannot."""
-        options = ("--engine", self._engine, "--port", str(self._server_port))
+        data, prefix = self.disk.folder / "data", self.disk.prefix
+        running = serving(data, "--engine", self._engine, port=self._server_port, prefix=prefix)
         with ExitStack() as starting:
             try:
-                self.server = starting.enter_context(
-                    serving(self.disk.folder / "data", *options, prefix=self.disk.prefix)
-                )
+                self.server = starting.enter_context(running)
             except AssertionError:
                 return False
             self._stack.push(starting.pop_all())
