@@ -441,6 +441,20 @@ class Recordings(Protocol):
         """
 
 
+class Host(Protocol):
+    """What this process runs in, where that can be asked to leave it alone for a while.
+
+    Raises (from everything):
+        HostFailed: it does not, or cannot be asked; trying again may help.
+    """
+
+    async def protect(self, minutes: int) -> None:
+        """Be left alone for so many minutes from now; asked again, from then."""
+
+    async def release(self) -> None:
+        """Let it do what it wants again."""
+
+
 class AccessBook(Protocol):
     """The keys that tokens are signed with, the tokens given out, and what operators did.
 

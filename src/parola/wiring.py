@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -34,16 +35,18 @@ from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.engines.sherpa import MAX_RTF, SherpaEngine, read_models
+from parola.hosts.ecs import EcsTask
 from parola.live.leaving import Leaving
 from parola.live.moods import Moods
 from parola.live.playback import Playbacks, Recording
+from parola.live.protection import protected
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
 from parola.live.retention import Retention
 from parola.live.rooms import Limits, Plugs, Rooms
 from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
-from parola.ports import Analyst, Engine, Forgotten, Log, MoodBook, Outbox
+from parola.ports import Analyst, Engine, Forgotten, Host, Log, MoodBook, Outbox
 from parola.server.access import Access, Policy, is_here
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
@@ -325,6 +328,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         if settings.keep_transcripts_days:
             days = settings.keep_transcripts_days
             tasks.create_task(retention.run(days, _noting(access, days)))
+        protection = await stack.enter_async_context(protected(rooms, _host()))
         playbacks = Playbacks(rooms, tasks)
         jobs = await stack.enter_async_context(_job_desk(settings, rooms))
         yield Services(
@@ -345,6 +349,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             access=access,
             jobs=jobs,
             retention=retention,
+            protection=protection,
             leaving=Leaving(),
             shares=Shares(sockets_per_address=settings.max_per_address),
             trusted_proxies=tuple(map(ipaddress.ip_network, settings.trusted_proxy)),
@@ -450,6 +455,12 @@ def _noting(access: Access, days: float) -> Callable[[Forgotten], Awaitable[None
             logger.warning("the audit log misses %s: %s", action, error.message)
 
     return note
+
+
+def _host() -> Host | None:
+    """Return what we run in, where it can be asked; ECS tells its containers by a variable."""
+    agent_uri = os.environ.get("ECS_AGENT_URI")
+    return EcsTask(agent_uri) if agent_uri else None
 
 
 def _now_ms() -> int:

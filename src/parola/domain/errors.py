@@ -20,6 +20,7 @@ ParolaError
 ├── NoEngine                no_engine: no recogniser here knows the language
 ├── EngineFailed            engine_failed: a recogniser broke; a new stream may work
 ├── AnalystFailed           analyst_failed: nobody can say now how lines sound
+├── HostFailed              host_failed: what we run in does not leave us alone
 ├── StoreFailed             store_failed: a log cannot be written or read now
 │   └── Fenced              fenced: another node has taken over the room
 ├── DiskFull                disk_full: no room for an upload
@@ -149,6 +150,12 @@ class EngineFailed(ParolaError):  # noqa: N818 - said of the engine, as in the p
     """A recogniser broke off. The session opens a new stream while its budget lasts."""
 
     code = "engine_failed"
+
+
+class HostFailed(ParolaError):  # noqa: N818 - said of the host
+    """What this process runs in does not do as it is asked; talks go on."""
+
+    code = "host_failed"
 
 
 class AnalystFailed(ParolaError):  # noqa: N818 - said of the analyst

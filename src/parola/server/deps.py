@@ -10,6 +10,7 @@ from parola.domain.vocabulary import Language
 from parola.live.leaving import Leaving
 from parola.live.moods import Moods
 from parola.live.playback import Playbacks, Recording
+from parola.live.protection import Protection
 from parola.live.retention import Retention
 from parola.live.rooms import Rooms
 from parola.live.shipper import Shipper
@@ -57,6 +58,9 @@ class Services:
 
     shares: Shares = field(default_factory=Shares)
     trusted_proxies: tuple[Network, ...] = ()
+
+    protection: Protection | None = None
+    """What keeps the host from ending us while talks run, where the host can be asked."""
 
     shipper: Shipper | None = None
     """What sends finals on, where a queue is set."""
@@ -107,6 +111,7 @@ HTTP_STATUS: dict[type[errors.ParolaError], int] = {
     errors.DiskFull: 507,
     errors.EngineFailed: 503,
     errors.AnalystFailed: 503,
+    errors.HostFailed: 503,
     errors.StoreFailed: 503,
     errors.Stopping: 503,
     errors.ParolaError: 500,

@@ -127,6 +127,13 @@ def of_moods(running: Services) -> Iterator[Metric]:
     )
 
 
+def of_host(running: Services) -> Iterator[Metric]:
+    """Yield whether the host leaves us alone; nothing where it cannot be asked."""
+    if protection := running.protection:
+        text = "1 while the host does not do as it is asked: it may end a task with talks."
+        yield GaugeMetricFamily("parola_task_unprotected", text, int(bool(protection.failure)))
+
+
 def _level(room: Room) -> float:
     return max(room.session.level_dbfs, QUIETEST_DBFS) if room.session else QUIETEST_DBFS
 
@@ -137,6 +144,7 @@ PARTS: tuple[Callable[[Services], Iterator[Metric]], ...] = (
     of_bills,
     of_outbox,
     of_moods,
+    of_host,
 )
 """Whatever is told."""
 

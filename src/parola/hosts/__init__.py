@@ -1,0 +1,1 @@
+"""Plugs to what the process runs in."""
