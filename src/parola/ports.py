@@ -289,12 +289,26 @@ class Unread:
 
     room: str
     number: int
+    at_ms: int
+    """When it was said, in milliseconds since 1970."""
+
     segment: Segment | None
     """As people have corrected it; None: it was struck."""
 
 
-class MoodBook(Protocol):
-    """How lines sound, beside the log and in its transactions; survives a crash."""
+class SharedMoods(Protocol):
+    """How lines sound, as somebody has read them."""
+
+    async def moods(self, room: str, session: str | None = None) -> list[LineMood]:
+        """Return a session's lines in their order; the room's newest conversation's without one.
+
+        Raises:
+            StoreFailed: they cannot be read now.
+        """
+
+
+class MoodBook(SharedMoods, Protocol):
+    """The same, beside a log and in its transactions, with what is to be read; survives a crash."""
 
     async def news(self) -> None:
         """Wait until something may have come since the last call."""
@@ -311,13 +325,6 @@ class MoodBook(Protocol):
 
         Raises:
             StoreFailed: it is as it was; trying again is safe.
-        """
-
-    async def moods(self, room: str, session: str | None = None) -> list[LineMood]:
-        """Return a talk's moods in the order of its lines; the room's newest talk without one.
-
-        Raises:
-            StoreFailed: it cannot be read now.
         """
 
 

@@ -46,7 +46,16 @@ from parola.live.rooms import Limits, Plugs, Rooms
 from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows
-from parola.ports import Analyst, Engine, Forgotten, Host, Log, MoodBook, Outbox
+from parola.ports import (
+    Analyst,
+    Engine,
+    Forgotten,
+    Host,
+    Log,
+    MoodBook,
+    Outbox,
+    SharedMoods,
+)
 from parola.server.access import Access, Policy, is_here
 from parola.server.app import create_app
 from parola.server.deps import EngineFacts, Services
@@ -317,7 +326,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             monotonic=time.monotonic,
             recordings=RecordingFolder(settings.data / RECORDINGS),
         )
-        moods = await stack.enter_async_context(_moods(stores.moods, settings.sentiment))
+        moods = await stack.enter_async_context(_moods(stores.moods, settings.sentiment, shared))
         tasks = await stack.enter_async_context(tasks_beside())
         rooms = Rooms(plugs, Limits(sessions=settings.max_sessions), tasks)
         tasks.create_task(rooms.pass_on_failures())
@@ -426,7 +435,9 @@ async def _job_desk(settings: Settings, rooms: Rooms) -> AsyncIterator[JobDesk]:
 
 
 @asynccontextmanager
-async def _moods(book: MoodBook, reader: str) -> AsyncIterator[Moods | None]:
+async def _moods(
+    book: MoodBook, reader: str, shared: SharedMoods | None
+) -> AsyncIterator[Moods | None]:
     """Read how lines sound while the body runs; the rest is read after the next start.
 
     Raises:
@@ -439,7 +450,7 @@ async def _moods(book: MoodBook, reader: str) -> AsyncIterator[Moods | None]:
         analyst: Analyst = local.LocalAnalyst()
         if reader == "comprehend":
             analyst = await stack.enter_async_context(open_comprehend())
-        moods = Moods(book, analyst, local.intent)
+        moods = Moods(book, analyst, local.intent, shared=shared)
         await stack.enter_async_context(beside(moods.run()))
         yield moods
 

@@ -50,11 +50,16 @@ async def test_a_caption_comes_out_on_another_node(
                 found = await app.until(
                     lambda lines: sum(len(x["transcript"].split()) for x in lines) == count
                 )
+            await _until_read(stack, len(found))
+            async with httpx.AsyncClient(base_url=other.url) as http:
+                told = (await http.get("/api/rooms/sala/mood?lines=true")).json()
         said = [int(word) for line in found for word in line["transcript"].split()]
         assert said == list(range(count))
         assert {line["speakerName"] for line in found} == {"Ada"}
         assert await _outbox_lines(one.url) == 0
-    await _until_read(stack, len(found))
+    assert (told["read"], told["label"]) == (len(found), "neutral")
+    starts_s = [float(line["startTime"]) for line in found]
+    assert [line["start_s"] for line in told["lines"]] == pytest.approx(starts_s, abs=0.001)
 
 
 async def _until_read(stack: Stack, count: int) -> None:

@@ -13,6 +13,8 @@ from tests.browser import PHONE, Open
 from tests.servers import RunningServer
 from tests.system.test_archive_pages import lines_of
 from tests.system.test_reading_pages import violations
+from tests.system.web_app import web_app
+from tests.unit.docs.reference import examples, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -47,6 +49,10 @@ async def test_a_talk_is_read_as_it_reads_now(scripted: RunningServer) -> None:
     async with httpx.AsyncClient(base_url=scripted.url, timeout=20) as client:
         found = await mood(client, "hall", lambda m: m["read"] >= 2)
         assert (found["read_by"], found["failure"]) == ("local", None)
+        (example,) = examples(page("mood.md"), "mood")
+        assert found.keys() == example.keys()
+        assert found["lines"][0].keys() == example["lines"][0].keys()
+        assert found["curve"][0].keys() == example["curve"][0].keys()
         await correct(client, "hall", first, PRAISE)
         found = await mood(client, "hall", lambda m: m["lines"][0]["intent"] == "thanks")
         assert found["lines"][0]["label"] == "positive"
@@ -60,6 +66,20 @@ async def test_a_talk_is_read_as_it_reads_now(scripted: RunningServer) -> None:
         found = await mood(client, "hall", lambda m: m["read"] == before - 1)
         assert first["seq"] not in [line["seq"] for line in found["lines"]]
         assert "parola_mood_failing 0.0" in (await client.get("/metrics")).text
+
+
+async def test_a_call_is_told_how_it_sounds(scripted: RunningServer) -> None:
+    """The conversation's socket has it beside the window."""
+    first, *_ = await lines_of(scripted, "call")
+    async with httpx.AsyncClient(base_url=scripted.url, timeout=20) as client:
+        await correct(client, "call", first, PRAISE)
+        await mood(client, "call", lambda m: m["lines"][0]["intent"] == "thanks")
+        async with web_app(scripted, "call") as app:
+            await app.window()
+            told = await app.other()
+            assert told["type"] == "mood"
+            assert told["value"]["label"] in {"positive", "neutral"}
+            assert set(told["value"]) == {"score", "label", "intent"}
 
 
 async def test_readers_and_operators_see_a_quiet_mark(

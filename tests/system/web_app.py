@@ -55,6 +55,14 @@ class WebApp:
             self.windows.append(_shown(frame["value"], self.call))
             return self.windows[-1]
 
+    async def other(self) -> dict[str, Any]:
+        """Return the next message of a kind that its page ignores."""
+        async with asyncio.timeout(DEADLINE_S):
+            while (frame := json.loads(await self._socket.recv()))["type"] == "transcripts":
+                pass
+        told: dict[str, Any] = frame
+        return told
+
     async def until(self, holds: Callable[[list[Line]], bool]) -> list[Line]:
         """Return the first window from now on of which it is so."""
         async with asyncio.timeout(DEADLINE_S):

@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import random
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
+from math import inf
 
 from parola.domain.errors import AnalystFailed, StoreFailed
 from parola.domain.intent import Intent
 from parola.domain.mood import LineMood, TalkMood, talk_mood
 from parola.domain.transcript import Segment
-from parola.ports import Analyst, MoodBook, Unread
+from parola.ports import Analyst, MoodBook, SharedMoods, Unread
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +22,9 @@ BATCH = 25
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 """How long it pauses after a failure: doubled each time, up to this."""
+
+LOOK_S = 10.0
+"""How often a shared table is asked for a room, however many look."""
 
 ROOMS = 1000
 """Rooms whose newest talk is remembered; those not asked for the longest are read again."""
@@ -44,15 +49,20 @@ class Moods:
         analyst: Analyst,
         intent_of: IntentOf,
         *,
+        shared: SharedMoods | None = None,
         sleep: Sleep = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Read a book's lines; of rooms that are not in it, tell what a shared table has."""
+        self._shared = shared
+        self._monotonic = monotonic
         self._book = book
         self._analyst = analyst
         self._intent_of = intent_of
         self._sleep = sleep
         self._pause_s = 0.0
         self._batches = 0
-        self._newest: OrderedDict[str, TalkMood] = OrderedDict()
+        self._newest: OrderedDict[str, tuple[TalkMood, float]] = OrderedDict()
         self.failure: str | None = None
         """Why nothing can be read at the moment, a sentence for a person; else None."""
         self.lines = 0
@@ -70,25 +80,35 @@ class Moods:
                 await self._book.news()
 
     async def lines_of(self, room: str, session: str | None = None) -> list[LineMood]:
-        """Return a talk's lines; the room's newest talk without a session.
+        """Return a session's lines; those of the room's newest conversation without one.
 
         Raises:
             StoreFailed: they cannot be read now.
         """
-        return await self._book.moods(room, session)
+        found = await self._book.moods(room, session)
+        if not found and self._shared:
+            return await self._shared.moods(room, session)
+        return found
 
     async def newest(self, room: str) -> TalkMood:
-        """Return how the room's newest talk sounds; asks the disk only after there was news.
+        """Return how the room's newest conversation sounds.
+
+        The disk is asked only after there was news, a shared table at most every `LOOK_S`.
 
         Raises:
             StoreFailed: it cannot be read now.
         """
-        if (known := self._newest.get(room)) is None:
+        known, until_s = self._newest.get(room, (None, 0.0))
+        if known is None or until_s < self._monotonic():
             batches = self._batches
-            known = talk_mood(await self._book.moods(room))
+            lines = await self._book.moods(room)
+            until_s = inf if lines or not self._shared else self._monotonic() + LOOK_S
+            if not lines and self._shared:
+                lines = await self._shared.moods(room)
+            known = talk_mood(lines)
             if batches != self._batches:
                 return known  # something was read meanwhile: it may be old already
-            self._newest[room] = known
+            self._newest[room] = known, until_s
             if len(self._newest) > ROOMS:
                 self._newest.popitem(last=False)
         self._newest.move_to_end(room)
@@ -133,6 +153,7 @@ class Moods:
                     line.room,
                     line.number,
                     segment.session,
+                    line.at_ms,
                     segment.first_frame,
                     score,
                     self._intent_of(language, segment.text, score),

@@ -11,10 +11,10 @@ from fastapi.responses import PlainTextResponse
 
 from parola.audio.pcm import Resampler
 from parola.beside import beside
-from parola.domain.errors import BadMessage, ParolaError
+from parola.domain.errors import BadMessage, ParolaError, StoreFailed
 from parola.domain.vocabulary import DEFAULT_CALL, RoomName, language_tag, room_name
 from parola.live.session import SessionPlan, refuse_half_frames
-from parola.live.windows import Windows
+from parola.live.windows import BLANK
 from parola.server.deps import Services, services
 from parola.server.sockets import close, incoming, until_failed
 from parola.wire import conversation
@@ -44,23 +44,46 @@ async def connect(socket: WebSocket, running: Running, call_id: CallId = DEFAULT
     await socket.accept()
     try:
         name = room_name(call_id)
-        async with beside(_send_windows(socket, running.windows, name)):
+        async with beside(_send_windows(socket, running, name)):
             async for _ in incoming(socket):
                 pass  # viewers have nothing to say
     except ParolaError as error:
         await close(socket, error)
 
 
-async def _send_windows(socket: WebSocket, windows: Windows, name: RoomName) -> None:
+async def _send_windows(socket: WebSocket, running: Services, name: RoomName) -> None:
     try:
         # In this order: the web app's Start button waits for the first.
         await socket.send_text(conversation.told("callerId", str(uuid4())))
         await socket.send_text(conversation.told("callId", name))
-        async with aclosing(windows.follow(name)) as messages:
+        told = ""
+        async with aclosing(running.windows.follow(name)) as messages:
             async for message in messages:
                 await socket.send_text(message)
+                mood = await _mood(running, name)
+                if mood and mood != told:
+                    told = mood
+                    await socket.send_text(mood)
     except (WebSocketDisconnect, RuntimeError):
         return  # the viewer has gone; the reading side ends the rest
+
+
+async def _mood(running: Services, name: RoomName) -> str:
+    """Return how the call sounds as a message; "" where nothing was read, or may be shown.
+
+    Its web app ignores kinds that it does not know.
+    """
+    room = next((room for room in running.rooms.open_rooms if room.name == name), None)
+    if not running.moods or (room and room.feed.state.state == BLANK):
+        return ""
+    try:
+        talk = await running.moods.newest(name)
+    except StoreFailed:
+        return ""  # the window is what the viewer came for
+    if not sum(talk.counts.values()):
+        return ""
+    value = {"score": round(talk.score, 3), "label": talk.label, "intent": talk.intent}
+    return conversation.told("mood", value)
 
 
 @router.websocket("/api/stt/transcribe")

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from parola.domain.errors import StoreFailed
+from parola.domain.intent import INTENTS
 from parola.domain.log import (
     BEGIN_AND_END,
     Edit,
@@ -24,6 +25,7 @@ from parola.domain.log import (
     is_switch,
     switch_in,
 )
+from parola.domain.mood import LineMood, newest_conversation
 from parola.domain.transcript import Segment
 from parola.stores.aws import AwsClient, error_code, open_aws
 from parola.stores.bodies import encode, entry_of, kind_of
@@ -31,6 +33,9 @@ from parola.wire.table_rows import Row, iso_ms, message, row
 
 CONDITION = "attribute_not_exists(pk) OR rid = :rid"
 """A repetition changes nothing; another row in the same place is never overwritten."""
+
+MOODS = 1000
+"""Lines of a conversation whose mood is told, the newest: each look reads as many rows."""
 
 CURSORS = 1000
 """Rooms whose last place is remembered, so that a reader who goes on reads only what is new."""
@@ -105,6 +110,25 @@ class DynamoDbLog:
                 )
             ]
         )
+
+    async def moods(self, room: str, session: str | None = None) -> list[LineMood]:
+        """What the function on the table's stream has written; the newest rows first, as needed."""
+
+        def work(db: Any) -> list[LineMood]:  # noqa: ANN401 - boto3 has no types
+            found: list[LineMood] = []
+            for item in self._query(db, room, consistent=False, forward=False):
+                if "sentimentScore" not in item or session not in {None, item["session"]["S"]}:
+                    continue
+                found.append(_mood(item))
+                if len(found) == MOODS:
+                    break
+                # The one before a long silence is read too, and left out below.
+                if session is None and len(newest_conversation(found[-2:][::-1])) < len(found[-2:]):
+                    break
+            found.reverse()
+            return found if session is not None else list(newest_conversation(found))
+
+        return await self._client.call(work)
 
     async def last_number(self, room: str) -> int:
         """Ask for the newest row."""
@@ -271,6 +295,21 @@ def _typed(item: Row) -> dict[str, dict[str, str]]:
 def _entry(item: dict[str, dict[str, str]]) -> Entry:
     number, at_ms = int(item["number"]["N"]), int(item["atMs"]["N"])
     return entry_of(item["pk"]["S"], number, at_ms, item["kind"]["S"], item["body"]["S"])
+
+
+def _mood(item: dict[str, dict[str, str]]) -> LineMood:
+    entry = _entry(item)
+    intent = item["intent"]["S"]
+    return LineMood(
+        entry.room,
+        entry.number,
+        entry.body.session,
+        entry.at_ms,
+        entry.body.first_frame if isinstance(entry.body, Segment) else 0,
+        float(item["sentimentScore"]["N"]),
+        next((known for known in INTENTS if known == intent), "other"),
+        item["readBy"]["S"],
+    )
 
 
 def _is_replay(entry: Entry, *known: _Written) -> bool:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from parola.domain.corrections import Edits
 from parola.domain.log import Edit, Entry
-from parola.domain.mood import LineMood
+from parola.domain.mood import LineMood, newest_conversation
 from parola.domain.transcript import Segment
 from parola.ports import Unread
 from parola.stores.bodies import entry_of
 from parola.stores.sqlite_archive import edits_of
 from parola.stores.sqlite_file import Connection
 
-_COLUMNS = "room, number, session, first_frame, score, intent, read_by"
+MOST = 5000
+"""Lines of a talk that are told of, the newest: some ten hours."""
 
 
 def put_unread(db: sqlite3.Connection, entry: Entry) -> None:
@@ -65,18 +66,20 @@ class SqliteMoods:
         await self._writer.run(work)
 
     async def moods(self, room: str, session: str | None = None) -> list[LineMood]:
-        """Walks the room's moods."""
-        newest = "SELECT session FROM moods WHERE room = ? ORDER BY number DESC LIMIT 1"
-        query = f"SELECT {_COLUMNS} FROM moods WHERE room = ? AND session = ? ORDER BY number"  # noqa: S608 - our own columns
+        """Walks the room's newest lines."""
+        query = """
+            SELECT moods.room, number, moods.session, at_ms, moods.first_frame, score, intent,
+                read_by
+            FROM moods JOIN entries USING (room, number)
+            WHERE room = ? AND (? IS NULL OR moods.session = ?) ORDER BY number DESC LIMIT ?
+        """
 
         def work(db: sqlite3.Connection) -> list[LineMood]:
-            wanted = session
-            if wanted is None:
-                found = db.execute(newest, (room,)).fetchone()
-                wanted = found[0] if found else ""
-            return [LineMood(*row) for row in db.execute(query, (room, wanted))]
+            rows = db.execute(query, (room, session, session, MOST)).fetchall()
+            return [LineMood(*row) for row in reversed(rows)]
 
-        return await self._reader.run(work)
+        found = await self._reader.run(work)
+        return found if session is not None else list(newest_conversation(found))
 
 
 def _unread(db: sqlite3.Connection, limit: int) -> list[Unread]:
@@ -91,5 +94,5 @@ def _unread(db: sqlite3.Connection, limit: int) -> list[Unread]:
             edits[room] = edits_of(db, room)
         now = edits[room].read(entry_of(room, number, *rest)) if rest[0] is not None else None
         segment = now.body if now and isinstance(now.body, Segment) else None
-        found.append(Unread(ticket, room, number, segment))
+        found.append(Unread(ticket, room, number, rest[0] or 0, segment))
     return found

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parola.domain.mood import POINTS, LineMood, curve, talk_mood
+from parola.domain.mood import POINTS, LineMood, curve, newest_conversation, talk_mood
 
 RATE_HZ = 16_000
 
 
 def line(start_s: float, score: float) -> LineMood:
     """Return a line's mood."""
-    return LineMood("sala", 1, "talk", int(start_s * RATE_HZ), score, "other")
+    return LineMood("sala", 1, "talk", 0, int(start_s * RATE_HZ), score, "other")
 
 
 def test_now_is_the_last_two_minutes() -> None:
@@ -22,6 +22,21 @@ def test_now_is_the_last_two_minutes() -> None:
     talk = talk_mood(moods)
     assert (talk.score, talk.label) == (0.75, "positive")
     assert [(p.start_s, p.score) for p in talk.curve] == [(0, -1), (90, -1), (390, 0.5), (450, 1)]
+
+
+def test_a_call_goes_on_while_somebody_speaks() -> None:
+    """Sessions that follow or cross each other are one conversation; a long silence ends it."""
+    said = [(0, "a"), (20, "b"), (30, "a"), (331, "c"), (340, "d"), (640, "c")]
+    moods = [
+        LineMood("call", n, session, at_s * 1000, 0, 1.0 if n < 4 else -1.0, "other")
+        for n, (at_s, session) in enumerate(said)
+    ]
+    newest = newest_conversation(moods)
+    assert [mood.number for mood in newest] == [3, 4, 5]
+    assert newest_conversation([]) == []
+    talk = talk_mood(newest)
+    assert [(p.start_s, p.lines) for p in talk.curve] == [(0, 2), (300, 1)]
+    assert talk.score == -1.0
 
 
 def test_a_talk_without_lines_sounds_like_nothing() -> None:
