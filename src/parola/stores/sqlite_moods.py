@@ -52,12 +52,19 @@ class SqliteMoods:
                     key = (line.room, line.number)
                     db.execute("DELETE FROM moods WHERE room = ? AND number = ?", key)
                     db.execute("DELETE FROM unread WHERE ticket = ?", (line.ticket,))
-                rows = [
-                    (m.room, m.number, m.session, m.first_frame, m.score, m.intent, m.read_by)
-                    for m in moods
-                ]
-                # One line may have had two tickets in this batch: both read the same text.
-                db.executemany("INSERT OR REPLACE INTO moods VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                # A talk may have been deleted meanwhile: nothing of it is kept. One line may have
+                # had two tickets in this batch: both read the same text.
+                db.executemany(
+                    """
+                    INSERT OR REPLACE INTO moods
+                        (room, number, session, first_frame, score, intent, read_by)
+                    SELECT room, number, ?, ?, ?, ?, ? FROM entries WHERE room = ? AND number = ?
+                    """,
+                    [
+                        (m.session, m.first_frame, m.score, m.intent, m.read_by, m.room, m.number)
+                        for m in moods
+                    ],
+                )
                 db.execute("COMMIT")
             finally:
                 if db.in_transaction:

@@ -48,7 +48,7 @@ async def fill(folder: Path) -> None:
         await stores.log.append([line(number) for number in range(1, 50)])
         await stores.log.append([Entry("old", 1, 1, StateChange("session_started", "s"))])
         await stores.log.forget(5)
-        mood = LineMood("sala", 7, "talk", 70, 0.5, "other", "local")
+        mood = LineMood("sala", 7, "talk", 7, 70, 0.5, "other", "local")
         await stores.moods.settle((await stores.moods.unread(1)), [mood])
         await stores.book.write("sala", RoomSettings(mode="paused"))
         await access.add_key(b"key")

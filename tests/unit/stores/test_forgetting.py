@@ -56,7 +56,7 @@ async def test_no_byte_is_left(tmp_path: Path) -> None:
         await stores.log._writer.run(lambda db: db.execute("PRAGMA secure_delete = 1").fetchone())
         (tmp_path / "data" / f"{LOG_FILE}.schema-6").write_text("a canary from before a migration")
         assert LOG_FILE in holding(tmp_path / "data", "canary")
-        mood = LineMood("a", 1, "canary", 10, 0.5, "other", "canary")
+        mood = LineMood("a", 1, "canary", 1, 10, 0.5, "other", "canary")
         await stores.moods.settle([], [mood])
         gone = await stores.log.forget(NEW)
         assert gone.talks == {("a", "canary")}
