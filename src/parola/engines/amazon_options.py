@@ -36,6 +36,8 @@ def with_texts(common: Recognition, options: Mapping[str, str]) -> Recognition:
     Raises:
         BadMessage: a name or value is not known.
     """
+    if not options:
+        return common
     wanted = get_type_hints(Recognition)
     table = {name: _typed(wanted.get(name), text) for name, text in options.items()}
     return with_values(common, table, "engine_options")

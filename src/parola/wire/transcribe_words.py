@@ -31,13 +31,7 @@ def to_hypothesis(result: Result, offset_frames: int = 0) -> Hypothesis:
     """
     best = result.alternatives[0] if result.alternatives else Alternative("")
     first = offset_frames + _frames(result.start_s)
-    # An item without times, or with wrong ones, is not before the result that it belongs to.
-    words = tuple(
-        replace(
-            word, start_frame=max(word.start_frame, first), end_frame=max(word.end_frame, first)
-        )
-        for word in _words(best.items, offset_frames)
-    )
+    words = tuple(_words(best.items, offset_frames, first))
     last = max((word.end_frame for word in words), default=first)
     return Hypothesis(
         text=best.transcript.strip(),
@@ -95,28 +89,29 @@ def from_hypothesis(
     )
 
 
-def _words(items: Sequence[Item], offset_frames: int) -> Iterator[Word]:
-    """Yield the words, each with the punctuation that belongs to it."""
-    word: Word | None = None
-    opening = ""
+def _words(items: Sequence[Item], offset_frames: int, first_frame: int) -> Iterator[Word]:
+    """Yield the words, each with the punctuation that belongs to it, none before a frame."""
+    # A word is made when all of its text is known: this runs for every partial of every stream.
+    spoken: Item | None = None
+    text = opening = ""
     for item in items:
         content = item.content.strip()
         if item.kind == "punctuation":
-            if word is None or content in _OPENING:
+            if spoken is None or content in _OPENING:
                 opening += content
             else:
-                word = replace(word, text=word.text + content)
+                text += content
         elif content:
-            if word is not None:
-                yield word
-            word = _word(item, opening + content, offset_frames)
-            opening = ""
-    if word is not None:
-        yield replace(word, text=word.text + opening)
+            if spoken is not None:
+                yield _word(spoken, text, offset_frames, first_frame)
+            spoken, text, opening = item, opening + content, ""
+    if spoken is not None:
+        yield _word(spoken, text + opening, offset_frames, first_frame)
 
 
-def _word(item: Item, text: str, offset_frames: int) -> Word:
-    start = offset_frames + _frames(item.start_s)
+def _word(item: Item, text: str, offset_frames: int, first_frame: int) -> Word:
+    # An item without times, or with wrong ones, is not before the result that it belongs to.
+    start = max(offset_frames + _frames(item.start_s), first_frame)
     confidence = item.confidence
     return Word(
         text=text,
