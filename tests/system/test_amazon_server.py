@@ -132,10 +132,19 @@ async def test_wishes_that_cannot_be_had_are_refused_before_any_sound(
     assert not place.service.calls
 
 
-async def test_source_and_display_hear_of_trouble_and_of_its_end(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("faults", "reason"),
+    [
+        ([Fault(ServiceUnavailable("Down."), 10), *[Fault("deny")] * 3], "Down."),
+        ([Fault("deny")] * 4, "ServiceUnavailable"),
+    ],
+    ids=["in the middle", "from the start"],
+)
+async def test_source_and_display_hear_of_trouble_and_of_its_end(
+    place: Place, faults: list[Fault], reason: str
+) -> None:
     """Both get the reason while the service is down, and no word is lost."""
-    place.service.faults += [Fault(ServiceUnavailable("Down."), 10)]
-    place.service.faults += [Fault("deny")] * 3
+    place.service.faults += faults
     async with (
         viewer(place.server, "hall", "?v=1") as display,
         connect(audio_url(place.server, "hall")) as source,
@@ -146,7 +155,7 @@ async def test_source_and_display_hear_of_trouble_and_of_its_end(place: Place) -
         told = await read_until(
             display, lambda frames: frames and frames[-1].get("state") == "recovering"
         )
-        assert "Down." in told[-1]["detail"]
+        assert reason in told[-1]["detail"]
 
         async def is_told() -> object:
             frame = json.loads(await source.recv())
