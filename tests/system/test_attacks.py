@@ -59,11 +59,27 @@ def raw(house: Closed, request: bytes) -> bytes:
         return answer
 
 
+def filled(path: str) -> str:
+    """Return a path as somebody asks for it."""
+    return re.sub("{[^}]*}", "a", path.replace("{form}", "srt").replace("{number}", "1"))
+
+
+async def test_recordings_are_for_who_may_speak_everywhere(house: Closed) -> None:
+    """They belong to no room: a token for one room, or for reading, reaches none of them."""
+    async with httpx.AsyncClient(base_url=house.server.url) as client:
+        for token in (await house.headers("speak", room="a"), await house.headers("read")):
+            assert (await client.get("/api/jobs", headers=token)).status_code == 403
+            answer = await client.post("/api/jobs", content=b"x", headers=token)
+            assert answer.status_code == 403
+        token = await house.headers("speak")
+        assert (await client.get("/api/jobs", headers=token)).json() == {"jobs": []}
+
+
 async def test_without_a_token_nobody_gets_in(house: Closed) -> None:
     """Every endpoint that people may not use answers 401, every socket 403, both with a remedy."""
     async with httpx.AsyncClient(base_url=house.server.url) as client:
         gets = [rule.path for rule in RULES if rule.method == "GET" and rule.role]
-        for path in (*(path.format(room="a", form="srt", number=1) for path in gets), "/nothing"):
+        for path in (*(filled(path) for path in gets), "/nothing"):
             answer = await client.get(path)
             assert answer.status_code == 401, path
             assert answer.json()["code"] == "token_needed"
@@ -73,7 +89,10 @@ async def test_without_a_token_nobody_gets_in(house: Closed) -> None:
         assert (await client.get("/healthz")).status_code == 200
         page = await client.get("/rooms/a", headers={"accept": "text/html"})
         assert (page.status_code, "Token" in page.text) == (401, True)
-    for path in ("/ws/audio/a", "/ws/transcript/a?partial=true", "/stream", "/nothing"):
+        assert (await client.post("/api/jobs", content=b"x")).status_code == 401
+    sockets = [filled(rule.path) for rule in RULES if rule.method == "WebSocket"]
+    assert "/ws/jobs/a" in sockets
+    for path in (*sockets, "/ws/transcript/a?partial=true", "/nothing"):
         assert await status_of(house, path) == 403
 
 
