@@ -10,13 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parola.audio.gate import Gate, GateSettings, VoiceDetector
+from parola.audio.pcm import interleaved
 from parola.beside import beside
 from parola.domain.audio import RATE_HZ, AudioChunk
 from parola.domain.errors import BadAudio, EngineFailed, NoEngine, Stopping
 from parola.domain.log import Withheld
 from parola.domain.transcript import Hypothesis, Segment, Settled
 from parola.domain.vocabulary import Language, language_tag
-from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
+from parola.engines.scripted import (
+    BLOCK_FRAMES,
+    Script,
+    ScriptedEngine,
+    ScriptedStream,
+    marked_audio,
+)
 from parola.live.session import Session, SessionPlan, acknowledgements
 from parola.live.troubles import troubles
 from parola.ports import Engine, EngineEvent, EngineStream, RoomState, StreamRequest
@@ -246,6 +253,43 @@ async def test_odd_bytes_are_refused_and_nothing_of_them_is_taken() -> None:
     with pytest.raises(BadAudio, match="3 bytes"):
         await session.feed(b"abc")
     assert session.fed_frame == 0
+
+
+async def test_an_engine_of_one_channel_hears_the_mean_of_two() -> None:
+    """It never sees that there were two; half a frame, one sample of two, is refused."""
+    screen = Screen()
+    engine = Scripted()
+    session = Session(SessionPlan("s", ENGLISH, channels=2), engine, None, screen)
+    pcm = marked_audio(range(5))
+    async with asyncio.timeout(20), beside(session.run()):
+        with pytest.raises(BadAudio, match="a multiple of 4"):
+            await session.feed(bytes(6))
+        await session.feed(interleaved(pcm, pcm))
+        session.end()
+        await session.finished()
+    assert session.fed_frame == 5 * BLOCK_FRAMES
+    assert screen.shown[-1].text == "0 1 2 3 4"
+    assert [chunk.both for chunk in engine.heard] == [b""] * len(engine.heard)
+
+
+class Scripted(ScriptedEngine):
+    """Remembers what it was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(Script(5))
+        self.heard: list[AudioChunk] = []
+
+    @asynccontextmanager
+    async def open(self, request: StreamRequest) -> AsyncIterator[ScriptedStream]:
+        async with super().open(request) as stream:
+            send = stream.send
+
+            async def noted(chunk: AudioChunk) -> None:
+                self.heard.append(chunk)
+                await send(chunk)
+
+            stream.send = noted  # type: ignore[method-assign]
+            yield stream
 
 
 class Stuck:
