@@ -81,8 +81,9 @@ EngineName = Literal["auto", "amazon", "sherpa", "pocketsphinx", "scripted"]
 RECORDINGS = "recordings"
 """The kept sound of talks, a folder in the data folder."""
 
-LAST_WORDS, LAST_ANSWERS, LAST_SAVES = 0.6, 0.2, 0.2
-"""How a stop's time is shared: the last finals, the connections' ends, what is still unsaved."""
+LAST_WORDS, LAST_ANSWERS, LAST_SAVES, LAST_SHIPMENTS = 0.5, 0.15, 0.15, 0.2
+"""How a stop's time is shared: the last finals, the connections' ends, what is still unsaved, what
+is still to be sent on (and waits on disk otherwise)."""
 
 MAX_FRAME_BYTES = 2**20
 """The largest WebSocket frame taken: half a minute of sound. Larger ones close with 1009."""
@@ -411,7 +412,7 @@ async def _shipper(
         async with beside(shipper.watch()):
             async with beside(shipper.run()):
                 yield shipper
-            if left := await shipper.empty(within_s):
+            if left := await shipper.empty(LAST_SHIPMENTS * within_s):
                 logger.warning("%d finals are sent on when the server starts again", left)
 
 
@@ -513,13 +514,16 @@ class Server(uvicorn.Server):
 OnStarted = Callable[[Sequence[str], Sequence[EngineFacts], Sequence[FirstLink]], None]
 
 
-async def serve(settings: Settings, on_started: OnStarted) -> None:
+async def serve(
+    settings: Settings, on_started: OnStarted, on_stopping: Callable[[float], None] | None = None
+) -> None:
     """Serve until SIGINT or SIGTERM; then end the talks, save their last words, and return.
 
     Args:
         settings: what was set.
         on_started: called once with the addresses, such as "http://127.0.0.1:8000", and
             what people should know of the engines, and the links of a first start.
+        on_stopping: called once the stop begins, with the seconds it should take.
 
     Raises:
         OSError: a port is taken, or the data folder cannot be made.
@@ -556,13 +560,21 @@ async def serve(settings: Settings, on_started: OnStarted) -> None:
             server = Server(
                 config, lambda: on_started(urls, services.engines, links), services.leaving
             )
-            async with beside(_stop_when_asked(server, services, settings.stop_within_s)):
+            stop = _stop_when_asked(server, services, settings.stop_within_s, on_stopping)
+            async with beside(stop):
                 await server.serve(sockets)
 
 
-async def _stop_when_asked(server: Server, services: Services, within_s: float) -> None:
+async def _stop_when_asked(
+    server: Server,
+    services: Services,
+    within_s: float,
+    on_stopping: Callable[[float], None] | None,
+) -> None:
     await services.leaving.asked.wait()
     await _let_talks_end(services)
+    if on_stopping:
+        on_stopping(within_s)
     services.playbacks.stop_all()
     await services.rooms.drain(LAST_WORDS * within_s)
     server.should_exit = True

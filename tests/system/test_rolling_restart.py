@@ -17,8 +17,8 @@ from parola.beside import beside
 from parola.engines.scripted import marked_audio
 from tests.servers import RunningServer, free_port, serving
 
-NUMBERS = 70
-"""Seven seconds of talk, at the pace of the clock: a number is a word of a tenth of a second."""
+NUMBERS = 55
+"""Five and a half seconds of talk, at the pace of the clock: a number is a word of a tenth of a second."""
 
 
 class Proxy:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import socket
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +23,11 @@ from parola.server.deps import EngineFacts
 from parola.server.first_links import FirstLink
 from parola.wiring import Settings, raise_file_limit
 from parola.wiring import serve as serve_until_stopped
+
+logger = logging.getLogger(__name__)
+
+HANGS_S = 8.0
+"""What a stop may take beyond its time; SQLite itself waits up to 5 s for a file that is held."""
 
 
 def read_settings(given: Mapping[str, Any]) -> Settings:
@@ -54,7 +61,7 @@ def serve(settings: Settings) -> None:
     ready = _Ready(settings)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(serve_until_stopped(settings, ready.announce))
+            runner.run(serve_until_stopped(settings, ready.announce, end_anyway))
     except ParolaError as error:
         if isinstance(error, BadInput):
             raise CommandError(error.message, USAGE) from error
@@ -63,6 +70,22 @@ def serve(settings: Settings) -> None:
         if ready.announced:
             raise
         raise CommandError(_why_not_listening(settings, error), MISSING) from error
+
+
+def end_anyway(within_s: float) -> None:
+    """End this process, hard, if it has not ended by itself some seconds after its time.
+
+    A disk that answers no more keeps a thread, and a process waits for its threads for ever.
+    """
+
+    def end() -> None:
+        logger.critical("the stop took more than %g s: something hangs; ending all the same", limit)
+        os._exit(FAILED)
+
+    limit = within_s + HANGS_S
+    timer = threading.Timer(limit, end)
+    timer.daemon = True
+    timer.start()
 
 
 class _Ready:
