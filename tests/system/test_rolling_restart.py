@@ -18,7 +18,7 @@ from parola.engines.scripted import marked_audio
 from tests.servers import RunningServer, free_port, serving
 
 NUMBERS = 55
-"""Five and a half seconds of talk, at the pace of the clock: a number is a word of a tenth of a second."""
+"""5.5 s of talk, at the pace of the clock: a number is a word of a tenth of a second."""
 
 
 class Proxy:

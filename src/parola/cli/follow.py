@@ -73,6 +73,8 @@ class _TextFile:
         self.look()
 
     def take(self, message: dict[str, Any]) -> None:
+        if message.get("off_record"):
+            return  # A file is a byte on a disk, and such words are in none.
         at = message.get("at") if message.get("is_partial") is False else None
         past = at is not None and _seconds(at) <= self._began_s
         self._painter.take(message, time.monotonic(), past=past)
