@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from parola.beside import beside
 from parola.client.connection import Unreachable
-from parola.client.sources import DecodedSource, Heard
-from parola.client.spool_folder import memory_talk
+from parola.client.sources import DecodedSource, Heard, heard
+from parola.client.spool_folder import SpoolFolder, memory_talk
 from parola.client.streaming import stream
 from parola.client.uplink import AHEAD_FRAMES, Listener, Sender, Sent, Uplink
 from parola.client.viewer import follow
@@ -179,6 +181,46 @@ async def test_fast_stays_near_what_is_acknowledged() -> None:
     async with server(handler) as url:
         await send(chunks(60, frames), url, note)
     assert max(ahead) == AHEAD_FRAMES
+
+
+async def test_the_servers_word_keeps_sound_off_the_disk(tmp_path: Path) -> None:
+    """From the frame that it names, also of what was written before the word came; then on again.
+
+    Whoever listens is told both times, and a word that is repeated tells nothing new.
+    """
+    on, off, late = b"\1\1" * RATE_HZ, b"\2\2" * RATE_HZ, b"\3\3" * RATE_HZ
+    folder = SpoolFolder(tmp_path, "ws://x", room_name("main"), 100 * RATE_HZ)
+    with folder.locked():
+        kept = folder.new_talk(language_tag("en-US"), "test")
+    words: asyncio.Queue[tuple[int, bool]] = asyncio.Queue()
+    news: asyncio.Queue[str] = asyncio.Queue()
+
+    async def handler(socket: ServerConnection) -> None:
+        await greet(socket)
+        while True:
+            position, is_off = await words.get()
+            said = {"type": "record", "position": position, "off": is_off}
+            await socket.send(json.dumps(said))
+
+    def on_disk() -> bytes:
+        return b"".join(path.read_bytes() for path in sorted(tmp_path.rglob("*.pcm")))
+
+    async with server(handler) as url:
+        listener = Listener(news=news.put_nowait)
+        sender = Sender(Uplink(url, room_name("main")), kept, listener, is_live=True)
+        async with asyncio.timeout(20), beside(sender.run()):
+            sender.take(heard(on + off))
+            assert on_disk() == on + off
+            for word in ((RATE_HZ, True), (RATE_HZ, True)):
+                words.put_nowait(word)
+            assert "off the record" in await news.get()
+            sender.take(heard(off))
+            assert on_disk() == on
+            words.put_nowait((3 * RATE_HZ, False))
+            assert "on the record again" in await news.get()
+            sender.take(heard(late))
+            assert on_disk() == on + late
+            assert news.empty()
 
 
 async def test_a_refusal_comes_in_the_servers_words() -> None:
