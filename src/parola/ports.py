@@ -653,7 +653,23 @@ class Partial:
     segment: Segment
 
 
-RoomEvent = Numbered | Unrecorded | Partial | RoomState
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the node that speaks a room shall do for somebody on another node."""
+
+    id: str
+    wish: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of it."""
+
+    id: str
+    answer: Mapping[str, str | int]
+
+
+RoomEvent = Numbered | Unrecorded | Partial | RoomState | Asked | Answered
 
 
 class Bus(Protocol):
@@ -664,3 +680,27 @@ class Bus(Protocol):
 
     def subscribe(self, room: str) -> AbstractAsyncContextManager[AsyncIterator[RoomEvent]]:
         """Return the room's events from now on."""
+
+
+class Leases(Protocol):
+    """Which rooms this node may speak into: one node a room at a time, whatever clocks say.
+
+    A lease that cannot be renewed is lost here before another node can take it.
+    """
+
+    async def take(self, room: str) -> bool:
+        """Hold a room until `give_back`; return whether it was not held before.
+
+        Raises:
+            RoomElsewhere: another node holds it.
+            StoreFailed: whoever knows cannot be asked now.
+        """
+
+    def holds(self, room: str) -> bool:
+        """Return whether this node may speak into the room at this very moment."""
+
+    async def give_back(self, room: str) -> None:
+        """Let other nodes have the room; what cannot be said now runs out by itself."""
+
+    def lost(self) -> AsyncIterator[str]:
+        """Yield each room that this node has to leave alone from now on; may be called once."""

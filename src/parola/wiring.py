@@ -25,7 +25,6 @@ from parola.audio.decode import probe
 from parola.audio.gate import Gate, GateSettings, LevelDetector
 from parola.audio.silero import SileroDetector
 from parola.beside import beside, tasks_beside
-from parola.buses.local import LocalBus
 from parola.domain.access import AuditEntry
 from parola.domain.errors import EngineFailed, NoEngine, StoreFailed
 from parola.domain.vocabulary import language_tag
@@ -36,6 +35,7 @@ from parola.engines.pocketsphinx import PocketSphinxEngine
 from parola.engines.scripted import ScriptedEngine
 from parola.engines.sherpa import MAX_RTF, SherpaEngine, read_models
 from parola.hosts.ecs import EcsTask
+from parola.live.errands import Errands
 from parola.live.leaving import Leaving
 from parola.live.moods import Moods
 from parola.live.playback import Playbacks, Recording
@@ -67,10 +67,9 @@ from parola.server.uploads import Uploads
 from parola.stores.aws import open_aws
 from parola.stores.dynamodb import open_dynamodb
 from parola.stores.recordings import RecordingFolder
-from parola.stores.sqlite import open_sqlite
-from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqs import SqsQueue
 from parola.wiring_jobs import ForRecordings, JobSettings, open_jobs
+from parola.wiring_stores import open_stores
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +154,16 @@ class Settings(JobSettings):
     )
     sentiment: Literal["local", "comprehend", "off"] = Field(
         "local", description="Who reads how lines sound: word lists here, Amazon, or nobody."
+    )
+    cluster: str | None = Field(
+        None,
+        description="Broker that several nodes share, redis://… or rediss://…; it keeps the logs.",
+    )
+    node: str | None = Field(
+        None, description="This node's name among several; else the computer's."
+    )
+    cluster_lease_s: float = Field(
+        10.0, ge=1, description="Seconds after which another node may take a dead one's rooms."
     )
     open: bool | None = Field(
         None,
@@ -298,11 +307,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     async with AsyncExitStack() as stack:
         # First, since it may take long: nobody holds the data folder for it.
         engines = stack.enter_context(open_engines(settings))
-        ships = settings.pipeline_queue is not None
-        reads = settings.sentiment != "off"
-        stores = await stack.enter_async_context(
-            open_sqlite(settings.data, ships=ships, reads=reads, wait_s=settings.wait_for_data_s)
-        )
+        stores = await stack.enter_async_context(open_stores(settings))
         shipper = await stack.enter_async_context(
             _shipper(stores.outbox, settings.pipeline_queue, settings.stop_within_s)
         )
@@ -310,8 +315,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         if settings.pipeline_table:
             shared = await stack.enter_async_context(open_dynamodb(settings.pipeline_table))
         keep_s = settings.keep_uploads_h * 3600
-        book = await stack.enter_async_context(open_sqlite_access(settings.data))
-        access = Access(settings.policy, book, time.time)
+        access = Access(settings.policy, stores.access, time.time)
         await access.refresh()
         uploads = Uploads(settings.data / "uploads", max_upload_bytes, keep_s)
         recorder = await stack.enter_async_context(_recorder(stores.log, settings.stop_within_s))
@@ -322,16 +326,21 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             log=stores.log,
             book=stores.book,
             recorder=recorder,
-            bus=LocalBus(),
+            bus=stores.bus,
             now_ms=_now_ms,
             monotonic=time.monotonic,
             recordings=RecordingFolder(settings.data / RECORDINGS),
+            leases=stores.leases,
         )
         moods = await stack.enter_async_context(_moods(stores.moods, settings.sentiment, shared))
         tasks = await stack.enter_async_context(tasks_beside())
         rooms = Rooms(plugs, Limits(sessions=settings.max_sessions), tasks)
         tasks.create_task(rooms.pass_on_failures())
         tasks.create_task(rooms.watch_over())
+        if stores.leases:
+            rooms.envoy = Errands(rooms, tasks)
+            tasks.create_task(rooms.leave_lost_rooms())
+            tasks.create_task(rooms.keep_settings_fresh())
         tasks.create_task(_prune(uploads))
         tasks.create_task(access.keep_fresh())
         retention = Retention(rooms, stores.log)
@@ -401,10 +410,10 @@ async def _recorder(log: Log, within_s: float) -> AsyncIterator[Recorder]:
 
 @asynccontextmanager
 async def _shipper(
-    outbox: Outbox, queue_url: str | None, within_s: float
+    outbox: Outbox | None, queue_url: str | None, within_s: float
 ) -> AsyncIterator[Shipper | None]:
     """Send finals on while the body runs; then what is left, as far as the time reaches."""
-    if queue_url is None:
+    if queue_url is None or outbox is None:
         yield None
         return
     async with open_aws("sqs") as client:
@@ -437,7 +446,7 @@ async def _job_desk(settings: Settings, rooms: Rooms) -> AsyncIterator[JobDesk]:
 
 @asynccontextmanager
 async def _moods(
-    book: MoodBook, reader: str, shared: SharedMoods | None
+    book: MoodBook | None, reader: str, shared: SharedMoods | None
 ) -> AsyncIterator[Moods | None]:
     """Read how lines sound while the body runs; the rest is read after the next start.
 
@@ -445,7 +454,7 @@ async def _moods(
         AnalystFailed: who is to read cannot.
     """
     async with AsyncExitStack() as stack:
-        if reader == "off":
+        if reader == "off" or book is None:
             yield None
             return
         analyst: Analyst = local.LocalAnalyst()

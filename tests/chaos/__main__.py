@@ -1,7 +1,7 @@
 """`make chaos`: many seeded schedules of faults; a failing seed is printed, and replays.
 
-Seeds may be given, with where they are to be replayed: `17` on simulated time, `processes 17`, or
-`speech 17`.
+Seeds may be given, with where they are to be replayed: `17` on simulated time, `processes 17`,
+`speech 17`, or `nodes 17`.
 """
 
 import logging
@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.chaos import processes, speech
-from tests.chaos.faults import Fault, schedule
+from tests.chaos import cluster, processes, speech
+from tests.chaos.faults import schedule
 from tests.chaos.verdict import NUMBERS, undisturbed, verdict
 
 RECORDINGS = Path(
     os.environ.get("PAROLA_TEST_AUDIO") or Path(__file__).parents[3] / "shared" / "audio"
 )
-SEEDS = {"simulated": 1000, "processes": 40, "speech": 20}
+SEEDS = {"simulated": 1000, "processes": 40, "speech": 20, "nodes": 10}
 """How many schedules of each kind are lived through."""
 
 
@@ -61,14 +61,21 @@ def _speech(seeds: Sequence[int]) -> int:
     return _told("speech", seeds, lambda: speech.verdicts(RECORDINGS, seeds), speech.schedule)
 
 
-_RUNS = {"simulated": _simulated, "processes": _processes, "speech": _speech}
+def _nodes(seeds: Sequence[int]) -> int:
+    if reason := cluster.missing():
+        sys.stdout.write(f"nodes: not run: {reason}\n")
+        return 1
+    return _told("nodes", seeds, lambda: cluster.verdicts(seeds), cluster.schedule)
+
+
+_RUNS = {"simulated": _simulated, "processes": _processes, "speech": _speech, "nodes": _nodes}
 
 
 def _told(
     kind: str,
     seeds: Sequence[int],
     run: Callable[[], dict[int, str]],
-    faults_of: Callable[[int], list[Fault]],
+    faults_of: Callable[[int], Sequence[object]],
 ) -> int:
     """Print what failed under which faults, and return how many schedules did."""
     began_s = time.monotonic()

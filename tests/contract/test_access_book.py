@@ -8,11 +8,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from parola.broker import open_broker
 from parola.domain.access import AuditEntry, new_token
 from parola.domain.vocabulary import room_name
 from parola.ports import AccessBook
 from parola.stores.memory import MemoryAccessBook
+from parola.stores.redis_books import RedisAccessBook
 from parola.stores.sqlite_access import KEEP_EXPIRED_S, open_sqlite_access
+from tests.broker import Broker
 
 NOW_S = 1_800_000_000
 
@@ -29,10 +32,21 @@ async def _sqlite() -> AsyncIterator[AccessBook]:
             yield book
 
 
-@pytest.fixture(params=[_memory, _sqlite], ids=["memory", "sqlite"])
+@asynccontextmanager
+async def _redis(broker: Broker) -> AsyncIterator[AccessBook]:
+    async with open_broker(broker.url) as client:
+        await client.flushall()
+        yield RedisAccessBook(client, lambda: NOW_S)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 async def book(request: pytest.FixtureRequest) -> AsyncIterator[AccessBook]:
     """Each access book there is, empty."""
-    async with request.param() as book:
+    if request.param == "redis":
+        opened = _redis(request.getfixturevalue("redis_server"))
+    else:
+        opened = _memory() if request.param == "memory" else _sqlite()
+    async with opened as book:
         yield book
 
 

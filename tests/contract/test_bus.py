@@ -1,19 +1,32 @@
 """What every bus promises."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
+from parola.beside import beside
+from parola.broker import open_broker
 from parola.buses.local import LocalBus
+from parola.buses.redis import RedisBus
 from parola.ports import Bus, RoomState
+from parola.stores.redis_leases import RedisLeases
+from parola.stores.redis_log import RedisLog
+from tests.broker import Broker
 
-BUSES: dict[str, Callable[[], Bus]] = {"local": LocalBus}
 
-
-@pytest.fixture(params=BUSES)
-def bus(request: pytest.FixtureRequest) -> Bus:
-    return BUSES[request.param]()
+@pytest.fixture(params=["local", "redis"])
+async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
+    if request.param == "local":
+        yield LocalBus()
+        return
+    server: Broker = request.getfixturevalue("redis_server")
+    async with open_broker(server.url) as client:
+        await client.flushall()
+        leases = RedisLeases(client, "node", 60)
+        bus = RedisBus(client, RedisLog(client, leases.fence), leases)
+        async with beside(bus.run()):
+            yield bus
 
 
 def state(n: int) -> RoomState:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from parola.broker import open_broker
 from parola.domain.errors import StoreFailed
 from parola.domain.log import (
     Correction,
@@ -27,7 +28,6 @@ from parola.domain.transcript import Segment, Word
 from parola.ports import Archive, Log
 from parola.stores.dynamodb import open_dynamodb
 from parola.stores.memory import MemoryLog
-from parola.stores.redis_broker import open_broker
 from parola.stores.redis_log import RedisLog
 from parola.stores.sqlite import SqliteLog, open_sqlite_log
 from tests.broker import Broker

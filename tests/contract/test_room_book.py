@@ -10,12 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from parola.broker import open_broker
 from parola.domain.room_settings import Replacement, RoomSettings
 from parola.domain.terms import Terms
 from parola.domain.vocabulary import language_tag, room_name
 from parola.ports import RoomBook
 from parola.stores.memory import MemoryRoomBook
+from parola.stores.redis_books import RedisRoomBook
 from parola.stores.sqlite import open_sqlite
+from tests.broker import Broker
 
 
 @asynccontextmanager
@@ -30,10 +33,21 @@ async def _sqlite() -> AsyncIterator[RoomBook]:
             yield stores.book
 
 
-@pytest.fixture(params=[_memory, _sqlite], ids=["memory", "sqlite"])
+@asynccontextmanager
+async def _redis(broker: Broker) -> AsyncIterator[RoomBook]:
+    async with open_broker(broker.url) as client:
+        await client.flushall()
+        yield RedisRoomBook(client)
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 async def book(request: pytest.FixtureRequest) -> AsyncIterator[RoomBook]:
     """Each room book there is, empty."""
-    async with request.param() as book:
+    if request.param == "redis":
+        opened = _redis(request.getfixturevalue("redis_server"))
+    else:
+        opened = _memory() if request.param == "memory" else _sqlite()
+    async with opened as book:
         yield book
 
 

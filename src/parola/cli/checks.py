@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from parola.broker import open_broker
 from parola.cli.outcome import CommandError, server_part
 from parola.cli.ports import port_trouble
 from parola.client import portaudio
@@ -24,6 +25,7 @@ from parola.engines.amazon_file import read_amazon_settings
 from parola.engines.amazon_settings import AmazonSettings
 from parola.engines.sherpa import MAX_RTF, SherpaEngine, read_models
 from parola.engines.sherpa_probe import try_model
+from parola.stores.redis_checks import broker_troubles
 
 PORTS = (8000, 3000, 8080)
 """The defaults of our own clients and of the two older systems'."""
@@ -77,6 +79,7 @@ def examine(data: Path | None) -> Iterator[Finding]:
     yield check_engine()
     yield from check_amazon()
     yield from check_models(data)
+    yield from check_broker()
     for port in PORTS:
         yield check_port(port)
     folder = data or Path(os.environ.get("PAROLA_DATA", "parola-data"))
@@ -100,6 +103,26 @@ def check_amazon() -> Iterator[Finding]:
         return
     for check in amazon_checks.check_amazon(settings):
         yield Finding(check.what, check.verdict, check.found, check.remedy)
+
+
+def check_broker() -> Iterator[Finding]:
+    """Look at the broker that nodes share, only where one is set."""
+    if not (url := os.environ.get("PAROLA_CLUSTER")):
+        return
+
+    async def troubles() -> list[str]:
+        async with open_broker(url) as client:
+            return await broker_troubles(client)
+
+    try:
+        found = asyncio.run(troubles())
+    except ParolaError as error:
+        yield Finding("broker", "fail", "cannot be used", error.message)
+        return
+    for trouble in found:
+        yield Finding("broker", "warn", "may lose finals", trouble)
+    if not found:
+        yield Finding("broker", "ok", "writes to disk before it answers")
 
 
 def check_models(data: Path | None) -> Iterator[Finding]:

@@ -184,6 +184,26 @@ def serve(  # noqa: PLR0913, PLR0917 - one for each setting
             show_default="local",
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Broker that several nodes share, redis://… or rediss://…; it keeps the logs.",
+            show_default="none",
+        ),
+    ] = None,
+    node: Annotated[
+        str | None,
+        typer.Option(
+            help="This node's name among several; else the computer's.", show_default="none"
+        ),
+    ] = None,
+    cluster_lease_s: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds after which another node may take a dead one's rooms.",
+            show_default="10.0",
+        ),
+    ] = None,
     open: Annotated[  # noqa: A002 - the option's name
         bool | None,
         typer.Option(

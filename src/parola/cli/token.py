@@ -64,13 +64,13 @@ def token(  # noqa: PLR0913, PLR0917 - one for each option
     """Give somebody a role in a room for a time, as a token or a link; list and revoke them."""
     with server_part():
         from parola.cli import serving, token_book  # noqa: PLC0415 - needs the server's extra
-    folder = serving.read_settings({"data": data} if data else {}).data
+    settings = serving.read_settings({"data": data} if data else {})
     if show_all:
-        token_book.show(folder)
+        token_book.show(settings)
     elif revoke is not None:
-        token_book.revoke(folder, revoke)
+        token_book.revoke(settings, revoke)
     elif rotate:
-        token_book.rotate(folder)
+        token_book.rotate(settings)
     else:
         roles = frozenset(map(checked_role, role or ["read"]))
-        token_book.give(folder, roles, room, token_book.seconds(life), holder, server, qr=qr)
+        token_book.give(settings, roles, room, token_book.seconds(life), holder, server, qr=qr)

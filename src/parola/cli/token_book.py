@@ -1,11 +1,10 @@
-"""Writes tokens into a data folder, beside the server that believes them."""
+"""Writes tokens into a data folder, or where nodes share them, beside the servers."""
 
 import asyncio
 import re
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 import segno
@@ -16,7 +15,8 @@ from parola.domain.access import Role, Token, new_token
 from parola.domain.errors import BadMessage, NotFound
 from parola.domain.vocabulary import room_name
 from parola.server import tokens
-from parola.stores.sqlite_access import open_sqlite_access
+from parola.wiring import Settings
+from parola.wiring_stores import open_access_book
 
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
@@ -34,7 +34,7 @@ def seconds(text: str) -> int:
 
 
 def give(
-    folder: Path,
+    settings: Settings,
     roles: frozenset[Role],
     room: str | None,
     life_s: int,
@@ -53,7 +53,7 @@ def give(
         raise BadMessage("A QR code needs the server's address: add --server.")
     name = None if room is None else room_name(room)
     token = new_token(uuid4().hex[:12], holder, roles, name, int(time.time()), life_s)
-    text = asyncio.run(_keep(folder, token))
+    text = asyncio.run(_keep(settings, token))
     link = text if server is None else f"{api_url(server, '/enter')}?token={text}"
     typer.echo(link)
     if qr:
@@ -61,9 +61,9 @@ def give(
     typer.echo(_line(token), err=True)
 
 
-def show(folder: Path) -> None:
+def show(settings: Settings) -> None:
     """Print a line for each token."""
-    found = asyncio.run(_all(folder))
+    found = asyncio.run(_all(settings))
     for token, revoked in found:
         over = "revoked" if revoked else "over" if token.expires_at_s <= time.time() else ""
         typer.echo(f"{_line(token)}{f' ({over})' if over else ''}")
@@ -71,43 +71,43 @@ def show(folder: Path) -> None:
         typer.echo("Nobody was given a token yet.", err=True)
 
 
-def revoke(folder: Path, token_id: str) -> None:
+def revoke(settings: Settings, token_id: str) -> None:
     """Make a token worthless; a server notices within a second.
 
     Raises:
         NotFound: there is none of that id.
     """
-    if not asyncio.run(_revoke(folder, token_id)):
+    if not asyncio.run(_revoke(settings, token_id)):
         raise NotFound(f"There is no token {token_id!r}; `parola token --list` lists them.")
     typer.echo(f"{token_id} is worth nothing any more.", err=True)
 
 
-def rotate(folder: Path) -> None:
+def rotate(settings: Settings) -> None:
     """Add a key that signs from now on; the one before is still believed."""
-    asyncio.run(_rotate(folder))
+    asyncio.run(_rotate(settings))
     typer.echo("A new key signs from now on; tokens signed with the last one stay good.", err=True)
 
 
-async def _keep(folder: Path, token: Token) -> str:
-    async with open_sqlite_access(folder) as book:
+async def _keep(settings: Settings, token: Token) -> str:
+    async with open_access_book(settings) as book:
         if not await book.keys():
             await book.add_key(tokens.new_key())
         await book.add_token(token)
         return tokens.sign(token, (await book.keys())[0])
 
 
-async def _all(folder: Path) -> list[tuple[Token, bool]]:
-    async with open_sqlite_access(folder) as book:
+async def _all(settings: Settings) -> list[tuple[Token, bool]]:
+    async with open_access_book(settings) as book:
         return await book.tokens()
 
 
-async def _revoke(folder: Path, token_id: str) -> bool:
-    async with open_sqlite_access(folder) as book:
+async def _revoke(settings: Settings, token_id: str) -> bool:
+    async with open_access_book(settings) as book:
         return await book.revoke(token_id)
 
 
-async def _rotate(folder: Path) -> None:
-    async with open_sqlite_access(folder) as book:
+async def _rotate(settings: Settings) -> None:
+    async with open_access_book(settings) as book:
         await book.add_key(tokens.new_key())
 
 

@@ -22,7 +22,7 @@ ROOM_STATES = {
     "idle": "nobody is speaking into the room",
     "waiting": "a source is connected and no speech has been heard yet",
     "listening": "speech is being recognised",
-    "recovering": "the engine broke off, or is long in starting; the audio is kept",
+    "recovering": "the engine or its server broke off, or is long in starting; the audio is kept",
     "failed": "the engine cannot go on; the detail says why and what to do",
     "unsaved": "captions flow, but the transcript cannot be saved at the moment",
     "paused": "the operator has paused the captions: what is said is neither shown nor kept",

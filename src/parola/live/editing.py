@@ -1,16 +1,15 @@
 """Changes a room's finals for people: corrects, strikes and restores single lines."""
 
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal
 
 from parola.domain.cues import shown_text
-from parola.domain.errors import BadMessage, NotFound, TooLarge
-from parola.domain.log import Correction, Edit, Entry, Restore, Strike
+from parola.domain.errors import BadMessage, NotFound, RoomElsewhere, TooLarge
+from parola.domain.log import Correction, Entry, Restore, Strike
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
 from parola.live.recorder import Recorder, Saving
-from parola.live.rooms import Room, Rooms
+from parola.live.rooms import Room, Rooms, done_elsewhere
 
 MAX_LINE = 2000
 """Characters of a corrected line: two minutes of talk."""
@@ -46,9 +45,7 @@ class Line:
     """Who made the newest edit; empty without one."""
 
 
-class _Change(Protocol):
-    def __call__(self, final: Entry, segment: Segment, text: str) -> Edit:
-        """Return the edit of a final which reads `text` at the moment."""
+Kind = Literal["correct", "strike", "restore"]
 
 
 class Editing:
@@ -63,40 +60,22 @@ class Editing:
         Raises:
             BadMessage: there are no words; strike the line instead.
             TooLarge: there are more characters than a line takes.
-            NotFound, EditConflict, StoreFailed, ServerFull: see `_edit`.
+            NotFound, EditConflict, StoreFailed, ServerFull: see `edit`.
         """
         words = shown_text(text)
         if not words:
             raise BadMessage("A correction needs words; to take the line away, strike it.")
         if len(words) > MAX_LINE:
             raise TooLarge(f"The line has {len(words)} characters; use at most {MAX_LINE}.")
-        return await self._edit(
-            room,
-            target,
-            lambda final, segment, _: Correction(
-                segment.session, final.number, target.made_on, words, target.by
-            ),
-        )
+        return await self.edit(room, target, "correct", words)
 
     async def strike(self, room: RoomName, target: Target) -> Saving:
-        """Take a line from every screen and out of every file; see `_edit` for what it raises."""
-        return await self._edit(
-            room,
-            target,
-            lambda final, segment, _: Strike(
-                segment.session, final.number, target.made_on, target.by
-            ),
-        )
+        """Take a line from every screen and out of every file; see `edit` for what it raises."""
+        return await self.edit(room, target, "strike")
 
     async def restore(self, room: RoomName, target: Target) -> Saving:
-        """Bring a struck line back as it was; see `_edit` for what it raises."""
-        return await self._edit(
-            room,
-            target,
-            lambda final, segment, text: Restore(
-                segment.session, final.number, target.made_on, text, target.by
-            ),
-        )
+        """Bring a struck line back as it was; see `edit` for what it raises."""
+        return await self.edit(room, target, "restore")
 
     async def line(self, room: RoomName, number: int) -> Line:
         """Return how a line stands.
@@ -108,28 +87,47 @@ class Editing:
         """
         async with self._rooms.enter(room) as entered:
             final, segment = await _final(self._rooms.plugs.recorder, entered, number)
-            standing = entered.edits.standing(final.number)
+            here = self._rooms.ownership.owns(room)
+            edits = entered.edits if here else entered.feed.edits
+            standing = edits.standing(final.number)
             text = segment.text if standing.text is None else standing.text
             return Line(
                 final.number, standing.version, text, segment.text, standing.is_struck, standing.by
             )
 
-    async def _edit(self, room: RoomName, target: Target, change: _Change) -> Saving:
-        """Log and show an edit.
+    async def edit(self, room: RoomName, target: Target, kind: Kind, words: str = "") -> Saving:
+        """Log and show an edit, here or on the node that speaks the room.
 
         Raises:
             NotFound: no final has that number.
             EditConflict: somebody else has changed the line meanwhile.
             StoreFailed: the log cannot be read now, or takes nothing more.
             ServerFull: too many rooms are in use.
+            RoomElsewhere: the node that speaks the room does not answer.
         """
-        entering: AbstractAsyncContextManager[Room] = self._rooms.enter(room)
-        async with entering as entered:
-            final, segment = await _final(self._rooms.plugs.recorder, entered, target.of)
-            text = entered.edits.standing(final.number).text
-            return await entered.edit(
-                change(final, segment, segment.text if text is None else text)
-            )
+        async with self._rooms.enter(room) as entered:
+            try:
+                async with self._rooms.owning(entered):
+                    return await self._edit_here(entered, target, kind, words)
+            except RoomElsewhere:
+                if self._rooms.envoy is None:
+                    raise
+                wish = {"do": kind, "of": target.of, "made_on": target.made_on, "by": target.by}
+                answer = await self._rooms.envoy.ask(room, {**wish, "words": words})
+                body = Correction("", target.of, target.made_on, words, target.by)
+                return done_elsewhere(room, body, answer)
+
+    async def _edit_here(self, room: Room, target: Target, kind: Kind, words: str) -> Saving:
+        final, segment = await _final(self._rooms.plugs.recorder, room, target.of)
+        session, of, made_on, by = segment.session, final.number, target.made_on, target.by
+        if kind == "correct":
+            return await room.edit(Correction(session, of, made_on, words, by))
+        if kind == "strike":
+            return await room.edit(Strike(session, of, made_on, by))
+        text = room.edits.standing(of).text
+        return await room.edit(
+            Restore(session, of, made_on, segment.text if text is None else text, by)
+        )
 
 
 async def _final(recorder: Recorder, room: Room, number: int) -> tuple[Entry, Segment]:

@@ -10,10 +10,18 @@ from itertools import takewhile
 from parola.domain.captions import utc_iso
 from parola.domain.corrections import Edits
 from parola.domain.errors import ParolaError
-from parola.domain.log import Edit, Entry
+from parola.domain.log import Edit, Entry, StateChange
 from parola.domain.transcript import Segment
 from parola.live.archive import Archive, Line, Past, line
-from parola.ports import Numbered, Partial, RoomEvent, RoomState, Unrecorded
+from parola.ports import (
+    Answered,
+    Asked,
+    Numbered,
+    Partial,
+    RoomEvent,
+    RoomState,
+    Unrecorded,
+)
 from parola.wire import messages
 
 WINDOW = 500
@@ -88,8 +96,10 @@ class Feed:
     at each change and take `news` at once, one for many viewers (parola.server.fanout).
     """
 
-    def __init__(self, room: str, log: Past) -> None:
+    def __init__(self, room: str, log: Past, *, is_shared: bool = False) -> None:
+        """Begin empty, see `load`; a log that `is_shared` is written by other nodes too."""
         self._room = room
+        self._is_shared = is_shared
         self._log = log
         self._archive = Archive(room, log)
         self._lines: deque[Line] = deque(maxlen=WINDOW)
@@ -128,15 +138,22 @@ class Feed:
         return self._last_number
 
     async def load(self) -> None:
-        """Read the newest entries of the log into the window.
+        """Read the newest entries of the log into the window, in place of what is there.
 
         Raises:
             StoreFailed: the log cannot be read now.
         """
         last = await self._log.last_number(self._room)
-        self._edits = Edits(await self._log.edits(self._room))
-        for entry in await self._log.read(self._room, max(last - WINDOW, 0), WINDOW + 1):
-            self._append(entry)
+        edits = Edits(await self._log.edits(self._room))
+        entries = await self._log.read(self._room, max(last - WINDOW, 0), WINDOW + 1)
+        self._lines.clear()
+        self._archive.forget()
+        self._edits, self._last_number = edits, 0
+        while entries:
+            for entry in entries:
+                self._append(entry)
+            # What came meanwhile was taken by the window that is gone.
+            entries = await self._log.read(self._room, self._last_number, WINDOW)
         # What was taken out of the log is counted too.
         self._last_number = max(self._last_number, last)
         self._loaded_number = self._last_number
@@ -149,8 +166,11 @@ class Feed:
 
     def apply(self, event: RoomEvent) -> None:
         """Take an event from the bus; a number that was seen already changes nothing."""
+        if isinstance(event, Asked | Answered):
+            return
         if isinstance(event, Numbered):
             self._append(event.entry)
+            self._note_language(event.entry)
         elif isinstance(event, Unrecorded):
             self._asides.append(Frame(messages.unrecorded_message(self._room, event.segment)))
             self._aside_count += 1
@@ -163,6 +183,11 @@ class Feed:
             self.state = event
             self._state_version += 1
         self._wake()
+
+    def _note_language(self, entry: Entry) -> None:
+        change = entry.body
+        if isinstance(change, StateChange) and change.change in {"session_started", "language"}:
+            self.language = change.value
 
     def _append(self, entry: Entry) -> None:
         if entry.number <= self._last_number:
@@ -329,11 +354,12 @@ class Feed:
         """Return whether a number comes from another log: that viewer is a newcomer here.
 
         A number a little beyond a log that was there before this process is no such number: it
-        was shown and not saved before a crash, and is given again to the same text when the
-        source repeats what was not acknowledged (docs/reference/durability.md).
+        was shown and not saved before a crash, or by another node, and is given again to the same
+        text when the source repeats what was not acknowledged (docs/reference/durability.md).
         """
         ahead = cursor - self._last_number
-        return ahead > (UNSAVED if self._loaded_number else 0)
+        was_there = self._loaded_number or (self._is_shared and self._last_number)
+        return ahead > (UNSAVED if was_there else 0)
 
     def _newcomer(self, now_ms: int) -> int:
         """Return the number after which a viewer without one starts."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from parola.domain.errors import StoreFailed
+from parola.domain.errors import Fenced, StoreFailed
 from parola.domain.log import (
     BEGIN_AND_END,
     Body,
@@ -67,6 +67,12 @@ class Saving:
         await self._saved.wait()
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(slots=True)
 class _Room:
     """Where a room's numbering has got to."""
@@ -76,6 +82,8 @@ class _Room:
     recent: OrderedDict[_Key, Saving] = field(default_factory=OrderedDict)
     sessions: OrderedDict[str, SessionPast] = field(default_factory=OrderedDict)
     pending: int = 0
+    is_settled: asyncio.Event = field(default_factory=_set)
+    """Set while nothing is pending."""
     is_left: bool = False
 
     def remember(self, saving: Saving) -> None:
@@ -98,6 +106,15 @@ class _Room:
         elif (switch := switch_in(entry)) and switch not in past.switches:
             past = replace(past, switches=(*past.switches, switch))
         self.sessions[body.session] = past
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """An entry that is not known to be durable."""
+
+    entry: Entry
+    saved: asyncio.Event
+    room: _Room
 
 
 class Recorder:
@@ -125,7 +142,7 @@ class Recorder:
         self._patience_s = patience_s
         self._sleep = sleep
         self._rooms: dict[str, _Room] = {}
-        self._queue: deque[tuple[Entry, asyncio.Event]] = deque()
+        self._queue: deque[_Waiting] = deque()
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -172,6 +189,27 @@ class Recorder:
             self._rooms.setdefault(room, _continued(last, tail))
         self._rooms[room].is_left = False
 
+    def abandon(self, room: str) -> None:
+        """Give up what waits of a room, and what is known of it: another node writes there now.
+
+        What was given up is durable in no log; its sound was never acknowledged.
+        """
+        self._give_up(room)
+        self._rooms.pop(room, None)
+
+    def _give_up(self, room: str) -> None:
+        self._queue = deque(waiting for waiting in self._queue if waiting.entry.room != room)
+        if state := self._rooms.get(room):
+            state.pending = 0
+            state.is_settled.set()
+        if not self._queue:
+            self._idle.set()
+
+    async def saved(self, room: str) -> None:
+        """Wait until nothing of a room waits to be saved, or it was given up."""
+        if state := self._rooms.get(room):
+            await state.is_settled.wait()
+
     def close_room(self, room: str) -> None:
         """Forget a room that nobody uses, once all its entries are saved."""
         if state := self._rooms.get(room):
@@ -193,7 +231,7 @@ class Recorder:
             StoreFailed: the log cannot be read now.
         """
         # Looked at first: what is saved meanwhile is in the log by then.
-        waiting = [e for e, _ in self._queue if e.room == room and e.number > after]
+        waiting = [e for e in self._waiting(room) if e.number > after]
         found = await self._log.read(room, after, limit)
         newest = found[-1].number if found else after
         found += [entry for entry in waiting if entry.number > newest]
@@ -205,7 +243,7 @@ class Recorder:
         Raises:
             StoreFailed: the log cannot be read now.
         """
-        waiting = [e for e, _ in self._queue if e.room == room and isinstance(e.body, Edit)]
+        waiting = [e for e in self._waiting(room) if isinstance(e.body, Edit)]
         found = await self._log.edits(room)
         newest = found[-1].number if found else 0
         return found + [entry for entry in waiting if entry.number > newest]
@@ -216,9 +254,9 @@ class Recorder:
         Raises:
             StoreFailed: the log cannot be read now.
         """
-        if state := self._rooms.get(room):
-            return state.last_number
-        return await self._log.last_number(room)
+        last = await self._log.last_number(room)
+        # Another node may have gone on with a room that is open here too.
+        return max(last, state.last_number) if (state := self._rooms.get(room)) else last
 
     async def newest_switch(self, room: str) -> Entry | None:
         """Return the newest entry that took the room off the record or back on, saved or not.
@@ -227,7 +265,7 @@ class Recorder:
             StoreFailed: the log cannot be read now.
         """
         # Looked at first: what is saved meanwhile is in the log by then.
-        waiting = [e for e, _ in self._queue if e.room == room and is_switch(e)]
+        waiting = [e for e in self._waiting(room) if is_switch(e)]
         return waiting[-1] if waiting else await self._log.newest_switch(room)
 
     async def past(self, room: str, session: str) -> SessionPast:
@@ -240,11 +278,11 @@ class Recorder:
         state = self._open(room)
         if session not in state.sessions:
             # Looked at before and after: what waits now may be saved, and gone, by then.
-            waiting = [entry for entry, _ in self._queue]
+            waiting = self._waiting(room)
             state.sessions.setdefault(session, await self._log.past(room, session))
-            waiting += [entry for entry, _ in self._queue]
+            waiting += self._waiting(room)
             for entry in waiting:
-                if entry.room == room and entry.body.session == session:
+                if entry.body.session == session:
                     state.note(entry)
             if len(state.sessions) > RECENT_SESSIONS:
                 state.sessions.popitem(last=False)
@@ -285,7 +323,8 @@ class Recorder:
         state.remember(saving)
         state.note(saving.entry)
         state.pending += 1
-        self._queue.append((saving.entry, saving._saved))  # noqa: SLF001 - its own
+        state.is_settled.clear()
+        self._queue.append(_Waiting(saving.entry, saving._saved, state))  # noqa: SLF001 - its own
         self._idle.clear()
         self._work.set()
         return saving
@@ -316,7 +355,10 @@ class Recorder:
         if self._deadline and not self._ended.is_set():
             self._deadline.reschedule(asyncio.get_running_loop().time() + grace_s)
             await self._ended.wait()
-        return [entry for entry, _ in self._queue]
+        return [waiting.entry for waiting in self._queue]
+
+    def _waiting(self, room: str) -> list[Entry]:
+        return [waiting.entry for waiting in self._queue if waiting.entry.room == room]
 
     def _refuse_if_full(self) -> None:
         if self._closing:
@@ -334,33 +376,46 @@ class Recorder:
                     return
                 self._work.clear()
                 await self._work.wait()
+            pause_s = FIRST_PAUSE_S
             # Everything that came while the last append was under way goes into one.
-            batch = list(islice(self._queue, self._batch))
-            await self._save([entry for entry, _ in batch])
-            for entry, saved in batch:
-                self._queue.popleft()
-                saved.set()
-                self._rooms[entry.room].pending -= 1
-                self._forget_if_done(entry.room)
+            while batch := list(islice(self._queue, self._batch)):
+                if await self._is_saved(batch):
+                    break
+                await self._sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            for waiting in batch:
+                self._settle(waiting)
             if not self._queue:
                 self._idle.set()
 
-    async def _save(self, entries: list[Entry]) -> None:
-        """Append the entries, however often it takes."""
-        pause_s = FIRST_PAUSE_S
-        while True:
-            slow = asyncio.get_running_loop().call_later(self._patience_s, self._tell_slow)
-            try:
-                await self._log.append(entries)
-            except StoreFailed as error:
-                self._tell(error.message)
-            else:
-                self._tell(None)
-                return
-            finally:
-                slow.cancel()
-            await self._sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    def _settle(self, waiting: _Waiting) -> None:
+        # What was given up meanwhile is not there any more; the rest stands as it stood.
+        if not self._queue or self._queue[0] is not waiting:
+            return
+        self._queue.popleft()
+        waiting.saved.set()
+        waiting.room.pending -= 1
+        if not waiting.room.pending:
+            waiting.room.is_settled.set()
+        self._forget_if_done(waiting.entry.room)
+
+    async def _is_saved(self, batch: list[_Waiting]) -> bool:
+        """Try to append once."""
+        slow = asyncio.get_running_loop().call_later(self._patience_s, self._tell_slow)
+        try:
+            await self._log.append([waiting.entry for waiting in batch])
+        except Fenced as error:
+            # Nothing will ever let these in, and what stands behind them must not wait for it.
+            for room in error.rooms:
+                self._give_up(room)
+            return False
+        except StoreFailed as error:
+            self._tell(error.message)
+            return False
+        finally:
+            slow.cancel()
+        self._tell(None)
+        return True
 
     def _tell_slow(self) -> None:
         self._tell(f"The log has not answered for {self._patience_s:g} s; look at its disk.")

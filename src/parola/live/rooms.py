@@ -2,10 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Protocol
 
 from parola.audio.gate import Gate
 from parola.beside import beside
@@ -19,11 +28,12 @@ from parola.domain.errors import (
     Outdated,
     ParolaError,
     RoomBusy,
+    RoomElsewhere,
     ServerFull,
     Stopping,
 )
 from parola.domain.key_phrases import with_names
-from parola.domain.log import Change, Edit, Entry, SessionPast, StateChange, Withheld
+from parola.domain.log import Body, Change, Edit, Entry, SessionPast, StateChange, Withheld
 from parola.domain.room_settings import WHOLE_EVENT, RoomSettings, checked, version_of
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, RoomMode, RoomName
@@ -31,16 +41,20 @@ from parola.live.curtain import STATES, UNKEPT, Curtain
 from parola.live.feed import Feed, Frame, View
 from parola.live.intake import LINGER_S, Hold, Intake, session_frame, source_frame
 from parola.live.options import check_options
+from parola.live.ownership import Ownership, refuse_if_elsewhere
 from parola.live.recorder import Recorder, Saving
 from parola.live.session import Session, SessionPlan, Sink
 from parola.live.talk import Talk
 from parola.live.tape import Tape
 from parola.ports import (
     Alarm,
+    Answered,
+    Asked,
     Bill,
     Bus,
     Engine,
     Forgotten,
+    Leases,
     Log,
     Metered,
     Numbered,
@@ -61,6 +75,11 @@ SAVE_GRACE_S = 0.25
 
 WATCH_S = 1.0
 """How often alarms are looked at."""
+
+SETTINGS_S = 2.0
+"""How often settings are read anew that people may have made on another node."""
+
+LEFT = RoomState("recovering", "This server has lost the room; the talk goes on in a moment.")
 
 STALE_S = 5.0
 """A source that has sent nothing for this long may be replaced by another one."""
@@ -98,6 +117,9 @@ class Plugs:
     recordings: Recordings | None = None
     """Where the sound of talks is kept, in rooms that want it."""
 
+    leases: Leases | None = None
+    """None for a node that is alone: it owns every room."""
+
 
 @dataclass(slots=True)
 class Counts:
@@ -118,7 +140,7 @@ class Room:
 
     def __init__(self, name: RoomName, plugs: Plugs) -> None:
         self.name = name
-        self.feed = Feed(name, plugs.recorder)
+        self.feed = Feed(name, plugs.recorder, is_shared=plugs.leases is not None)
         self.edits = Edits()
         """As they are numbered here, before viewers hear of them."""
         self.settings = RoomSettings()
@@ -131,6 +153,12 @@ class Room:
         """The newest talk whose source numbers its sound."""
         self.door = asyncio.Lock()
         """Held while a numbered source is let in: it may come twice at once."""
+        self.ownership = asyncio.Lock()
+        """Held while it is taken from other nodes, or given back."""
+        self.owners = 0
+        """How many talks and commands need it to be this node's."""
+        self.talks: set[asyncio.Task[None]] = set()
+        """Running until the last line of each is numbered."""
         self.users = 0
         """How many sessions, viewers and requests hold it open."""
         self.counts = Counts()
@@ -163,6 +191,10 @@ class Room:
         """Everybody who may speak into it now."""
         return tuple(self.voices) or ((self.session,) if self.session else ())
 
+    def everybody(self) -> tuple[Session, ...]:
+        """Return every session of the room, its newest numbered one among them."""
+        return (*self.speaking, *((self.intake.session,) if self.intake else ()))
+
     def take(self, session: Session, *, joins: bool) -> None:
         """Let a session speak: beside the conversation's others, else in everybody's place."""
         for before in () if joins and self.voices else self.speaking:
@@ -188,13 +220,14 @@ class Room:
         """Publish a segment; a final goes to the log first, within the grace."""
         if not self.curtain.shows(segment):
             return None
+        self._refuse_if_elsewhere()
         if not segment.is_final:
             await self._plugs.bus.publish(self.name, Partial(segment))
             return None
         if segment.off_record:
             await self._plugs.bus.publish(self.name, Unrecorded(segment))
             return None
-        saving = self._plugs.recorder.submit(self.name, segment, self._plugs.now_ms())
+        saving = self._submit(segment)
         if not saving.replayed:
             self.counts.words += len(segment.text.split())
         await self._publish_saved(saving)
@@ -202,7 +235,7 @@ class Room:
 
     async def change(self, change: StateChange) -> Saving:
         """Log and publish that something about the room changed."""
-        saving = self._plugs.recorder.submit(self.name, change, self._plugs.now_ms())
+        saving = self._submit(change)
         await self._publish_saved(saving)
         return saving
 
@@ -216,7 +249,7 @@ class Room:
         # From the look at the version to the new one nobody else has a turn.
         if edit.made_on != self.edits.standing(edit.of).version:
             raise EditConflict("Somebody else has changed this line meanwhile; look at it again.")
-        saving = self._plugs.recorder.submit(self.name, edit, self._plugs.now_ms())
+        saving = self._submit(edit)
         self.edits.add(saving.entry)
         await self._publish_saved(saving)
         return saving
@@ -242,10 +275,7 @@ class Room:
         ]
         word: Change = "off_record" if is_off else "on_record"
         changes = [StateChange(word, session, str(switch.frame)) for session, switch in switches]
-        savings = [
-            self._plugs.recorder.submit(self.name, change, now_ms)
-            for change in changes or [StateChange(word, "")]
-        ]
+        savings = [self._submit(change, now_ms) for change in changes or [StateChange(word, "")]]
         for saving in savings:
             await self._plugs.bus.publish(self.name, Numbered(saving.entry))
         return savings
@@ -261,12 +291,12 @@ class Room:
         if switch := session.switch(said_ms, is_off=self.is_off_record):
             word: Change = "off_record" if switch.is_off else "on_record"
             change = StateChange(word, session.plan.session, str(switch.frame))
-            saving = self._plugs.recorder.submit(self.name, change, now_ms)
+            saving = self._submit(change, now_ms)
             await self._plugs.bus.publish(self.name, Numbered(saving.entry))
 
     async def withhold(self, withheld: Withheld) -> None:
         """Log what nobody is shown; no viewer hears of it."""
-        self._plugs.recorder.submit(self.name, withheld, self._plugs.now_ms())
+        self._submit(withheld)
 
     async def turn(self, mode: RoomMode) -> Saving:
         """Change what is seen and kept from now on; log and publish that it was changed."""
@@ -276,10 +306,20 @@ class Room:
         await self.tell_again()
         return await self.change(StateChange("mode", session, mode))
 
+    def _submit(self, body: Body, now_ms: int | None = None) -> Saving:
+        self._refuse_if_elsewhere()
+        at_ms = self._plugs.now_ms() if now_ms is None else now_ms
+        return self._plugs.recorder.submit(self.name, body, at_ms)
+
+    def _refuse_if_elsewhere(self) -> None:
+        # The last look at the clock before anything is said: this process may have stood still.
+        refuse_if_elsewhere(self._plugs.leases, self.name)
+
     async def _publish_saved(self, saving: Saving) -> None:
         # A store that is known to be behind delays nobody.
         grace_s = 0.0 if self._plugs.recorder.failure else SAVE_GRACE_S
         await saving.wait(grace_s)
+        self._refuse_if_elsewhere()
         await self._plugs.bus.publish(self.name, Numbered(saving.entry))
 
     async def tell(self, state: RoomState) -> None:
@@ -312,6 +352,25 @@ class Room:
         await self._plugs.bus.publish(self.name, replace(state, alarms=self._alarms))
 
 
+Wish = Mapping[str, str | int]
+"""What a node asks of another one, or answers."""
+
+
+class Envoy(Protocol):
+    """Asks other nodes, and answers them (parola.live.errands)."""
+
+    async def ask(self, room: RoomName, wish: Wish) -> Wish:
+        """Let the room's owner do something, and return what became of it.
+
+        Raises:
+            RoomElsewhere: no owner answers in time; whether it was done is not known.
+            ParolaError: what it raised there.
+        """
+
+    def hear(self, room: Room, event: Asked | Answered) -> None:
+        """Take another node's word."""
+
+
 class Rooms:
     """The rooms that are in use; opened with `open_rooms`."""
 
@@ -331,6 +390,11 @@ class Rooms:
         self.stopping = False
         self.event = RoomSettings()
         """What holds for every room, beside its own."""
+        self.envoy: Envoy | None = None
+        """None for a node that is alone."""
+        self.ownership = Ownership(
+            plugs.leases, plugs.recorder, self._read_again, self._ask_to_let_go
+        )
 
     @property
     def open_rooms(self) -> list[Room]:
@@ -406,23 +470,34 @@ class Rooms:
 
     async def _follow(self, room: Room) -> None:
         """Keep a room's feed up to date. Subscribe first, then read the past: no gap."""
-        async with self.plugs.bus.subscribe(room.name) as events:
-            try:
-                await self.plugs.recorder.open_room(room.name)
-                await room.feed.load()
-                room.edits = room.feed.edits.copy()
-                room.settings = await self.plugs.book.read(room.name)
-                room.curtain.mode = room.settings.mode
-                self.event = await self.plugs.book.read(WHOLE_EVENT)
-                room.take_up(await self.plugs.recorder.newest_switch(room.name))
+        try:
+            async with self.plugs.bus.subscribe(room.name) as events:
+                await self._read_past(room)
                 await room.tell_again()
-            except ParolaError as error:
-                room.feed.failure = error
-                return
-            finally:
                 room.feed.ready.set()
-            async for event in events:
-                room.feed.apply(event)
+                async for event in events:
+                    if not isinstance(event, Asked | Answered):
+                        room.feed.apply(event)
+                    elif self.envoy:
+                        self.envoy.hear(room, event)
+        except ParolaError as error:
+            room.feed.failure = error
+        finally:
+            room.feed.ready.set()
+
+    async def _read_past(self, room: Room) -> None:
+        await self.plugs.recorder.open_room(room.name)
+        await room.feed.load()
+        room.edits = room.feed.edits.copy()
+        room.settings = await self.plugs.book.read(room.name)
+        room.curtain.mode = room.settings.mode
+        self.event = await self.plugs.book.read(WHOLE_EVENT)
+        room.take_up(await self.plugs.recorder.newest_switch(room.name))
+
+    async def _read_again(self, name: str) -> None:
+        if room := self._rooms.get(RoomName(name)):
+            self.plugs.recorder.abandon(name)
+            await self._read_past(room)
 
     async def _until_ready(self, room: Room) -> None:
         await room.feed.ready.wait()
@@ -451,7 +526,7 @@ class Rooms:
             ServerFull: as many sessions run as this node takes.
             StoreFailed: the room's log cannot be read.
         """
-        async with self.enter(name) as room:
+        async with self.enter(name) as room, self.owning(room, plan.session):
             self._refuse_if_busy(room, joins=joins)
             plan = _planned(replace(plan, room=name), room.settings, self.event)
             engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan)
@@ -470,11 +545,74 @@ class Rooms:
         room.note_audio()
         # The room stays open until the last final is out, whoever has left by then.
         room.users += 1
-        self._keep(self._tasks.create_task(self._run_in_room(room, session, work)))
+        room.owners += 1
+        talk = self._tasks.create_task(self._run_in_room(room, session, work))
+        for talks in (self._talks, room.talks):
+            talks.add(talk)
+            talk.add_done_callback(talks.discard)
 
-    def _keep(self, talk: asyncio.Task[None]) -> None:
-        self._talks.add(talk)
-        talk.add_done_callback(self._talks.discard)
+    @asynccontextmanager
+    async def owning(self, room: Room, session: str = "") -> AsyncIterator[None]:
+        """Keep other nodes from speaking into an open room, see `Ownership.take`.
+
+        Raises:
+            RoomElsewhere, RoomBusy: another node speaks it.
+            StoreFailed: whose it is cannot be known now.
+        """
+        await self.ownership.take(room, session)
+        room.owners += 1
+        try:
+            yield
+        finally:
+            self._disown(room)
+
+    def _disown(self, room: Room) -> None:
+        room.owners -= 1
+        if room.owners or self.plugs.leases is None:
+            return
+        room.users += 1
+        leaving = self._tasks.create_task(self._give_back(room))
+        self._talks.add(leaving)
+        leaving.add_done_callback(self._talks.discard)
+
+    async def _give_back(self, room: Room) -> None:
+        try:
+            await self.ownership.give_back(room)
+        finally:
+            self._leave(room)
+
+    async def _ask_to_let_go(self, room: str, session: str) -> None:
+        if self.envoy:
+            await self.envoy.ask(RoomName(room), {"do": "let go", "session": session})
+
+    async def let_go(self, room: Room, session: str) -> None:
+        """Leave a room to another node, at which the source of a session is now.
+
+        Raises:
+            RoomBusy: another source is speaking into the room here.
+        """
+        if all(one.plan.session != session for one in room.everybody()):
+            self._refuse_if_busy(room)
+        await self.ownership.let_go(room)
+        self._catch_up_later(room)
+
+    async def leave_lost_rooms(self) -> None:
+        """End what is spoken into rooms that are not this node's any more, for ever."""
+        async for name in self.ownership.lost():
+            if room := self._rooms.get(RoomName(name)):
+                self.ownership.break_off(room)
+                await self.plugs.bus.publish(room.name, LEFT)
+                self._catch_up_later(room)
+
+    def _catch_up_later(self, room: Room) -> None:
+        room.users += 1
+        self._tasks.create_task(self._catch_up(room))
+
+    async def _catch_up(self, room: Room) -> None:
+        try:
+            await self.ownership.catch_up(room)
+        finally:
+            self._leave(room)
 
     @asynccontextmanager
     async def attend(self, name: RoomName, plan: SessionPlan, position: int) -> AsyncIterator[Hold]:
@@ -488,7 +626,8 @@ class Rooms:
         """
         async with self.enter(name) as room:
             async with room.door:
-                intake = await self._intake(room, plan, position)
+                async with self.owning(room, plan.session):
+                    intake = await self._intake(room, plan, position)
                 hold = intake.take_over()
                 room.note_audio()
             try:
@@ -578,11 +717,18 @@ class Rooms:
             ServerFull: too many rooms are in use.
         """
         async with self.enter(name) as room:
-            async with self._setting:
-                settings = replace(await self.plugs.book.read(name), mode=mode)
-                await self.plugs.book.write(name, settings)
-            room.settings = settings
-            return await room.turn(mode)
+            try:
+                async with self.owning(room):
+                    async with self._setting:
+                        settings = replace(await self.plugs.book.read(name), mode=mode)
+                        await self.plugs.book.write(name, settings)
+                    room.settings = settings
+                    return await room.turn(mode)
+            except RoomElsewhere:
+                if self.envoy is None:
+                    raise
+                answer = await self.envoy.ask(name, {"do": "turn", "mode": mode})
+                return done_elsewhere(name, StateChange("mode", "", mode), answer)
 
     async def _renew(self, room: Room) -> None:
         for session in room.speaking:
@@ -648,6 +794,7 @@ class Rooms:
             await self._supervised(session, work)
         finally:
             room.release(session)
+            self._disown(room)
             room.counts.withheld_words += session.withheld_words
             self._leave(room)
 
@@ -773,6 +920,28 @@ class Rooms:
             for room in self.open_rooms:
                 await room.watch_over()
 
+    async def keep_settings_fresh(self) -> None:
+        """Look for what people have set on other nodes, for ever; talks here go on by it."""
+        while True:
+            await asyncio.sleep(SETTINGS_S)
+            try:
+                await self._look_at_settings()
+            except ParolaError as error:
+                logger.warning("settings made on other nodes may be missing: %s", error.message)
+
+    async def _look_at_settings(self) -> None:
+        speaking = [room for room in self.open_rooms if room.speaking]
+        event = await self.plugs.book.read(WHOLE_EVENT) if speaking else self.event
+        is_new = event != self.event
+        self.event = event
+        for room in speaking:
+            settings = await self.plugs.book.read(room.name)
+            # The mode is the owner's own affair.
+            settings = replace(settings, mode=room.settings.mode)
+            if is_new or settings != room.settings:
+                room.settings = settings
+                await self._renew(room)
+
     async def pass_on_failures(self) -> None:
         """Tell every room, for ever, when the store goes down and when it is back."""
         async for failure in self.plugs.recorder.failures():
@@ -813,6 +982,14 @@ class Rooms:
                 await self.plugs.recorder.settled()
         except TimeoutError:
             logger.warning("stopped before every final was out")
+
+
+def done_elsewhere(room: RoomName, body: Body, answer: Wish) -> Saving:
+    """Return what another node has numbered as if it had been done here."""
+    saved = asyncio.Event()
+    if answer["saved"]:
+        saved.set()
+    return Saving(Entry(room, int(answer["number"]), 0, body), saved)
 
 
 def lag_s(session: Session) -> float:

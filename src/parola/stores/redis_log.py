@@ -8,10 +8,12 @@ is given once. A node whose lease on the room another one has taken is refused, 
 An append of several rooms is not all or nothing: each room's part is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from parola.broker import broker_errors, room_key
 from parola.domain.errors import Fenced, StoreFailed
 from parola.domain.log import (
     BEGIN_AND_END,
@@ -23,8 +25,8 @@ from parola.domain.log import (
     switch_in,
 )
 from parola.domain.transcript import Segment
+from parola.ports import Forgotten
 from parola.stores.bodies import encode, entry_of, kind_of
-from parola.stores.redis_broker import broker_errors, room_key
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -35,15 +37,32 @@ Rows = Any
 """What the client gives for a part of a stream, whatever its annotations say: pairs of an id and a
 dict of fields, all bytes."""
 
+REWRITE_TRIES, REWRITE_PAUSE_S = 60, 0.5
+"""How long another rewriting of the broker's file is waited for."""
+
 PAGE = 500
 """Changes of a room that are looked at together, the newest first."""
 
-APPEND = """
+LAST = """
+local function last_of(key)
+    if redis.call('EXISTS', key) == 0 then return 0 end
+    local told = redis.call('XINFO', 'STREAM', key)
+    for at = 1, #told, 2 do
+        if told[at] == 'last-generated-id' then
+            return tonumber(string.match(told[at + 1], '^%d+'))
+        end
+    end
+end
+"""
+"""A stream remembers its last number, also when its entries are gone."""
+
+APPEND = (
+    LAST
+    + """
 local fence = redis.call('GET', KEYS[1]) or '0'
 if fence ~= ARGV[1] then return {'fenced', fence} end
 
-local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-local last = newest and tonumber(string.match(newest[1], '^%d+')) or 0
+local last = last_of(KEYS[2])
 local planned, said, order = {}, {}, {}
 for at = 2, #ARGV, 6 do
     local number, spoken = ARGV[at], ARGV[at + 3] .. ' ' .. ARGV[at + 4]
@@ -82,6 +101,7 @@ for _, at in ipairs(order) do
 end
 return {'kept', tostring(#order)}
 """
+)
 """Checks everything, then keeps everything: the broker lets nobody in between."""
 
 PARTS = ("fence", "log", "said", "ends", "changes", "edits")
@@ -166,16 +186,18 @@ class RedisLog:
         return _entries(room, rows)
 
     async def last_number(self, room: str) -> int:
-        """Look at the stream's end."""
+        """Look at the stream's end, which counts what was taken out too."""
         with broker_errors():
-            rows: Rows = await self._client.xrevrange(room_key(room, "log"), count=1)
-        return _number(rows[0][0]) if rows else 0
+            answer: Any = self._client.eval(
+                f"{LAST} return last_of(KEYS[1])", 1, room_key(room, "log")
+            )
+            return int(await answer)
 
     async def past(self, room: str, session: str) -> SessionPast:
         """Read the session's newest segment, and all changes of the room: a few a talk."""
         segments, end_frame, is_open = 0, 0, False
         with broker_errors():
-            newest = await self._client.hget(room_key(room, "ends"), session)
+            newest: Any = await self._client.hget(room_key(room, "ends"), _spoken(session))
             changes = await self._client.xrange(room_key(room, "changes"))
         if newest:
             number = int(newest.split()[1])
@@ -205,6 +227,67 @@ class RedisLog:
             if len(found) < PAGE:
                 return None
             until = f"({found[-1].number}-0"
+
+    async def forget(self, before_ms: int, spare: Collection[str] = ()) -> Forgotten:
+        """Reads every room; then has the broker write its file anew, without what is gone."""
+        talks: set[tuple[str, str]] = set()
+        lines = 0
+        for summary in await self.rooms():
+            doomed = await self._doomed(summary.room, before_ms, spare)
+            talks |= {(entry.room, entry.body.session) for entry in doomed if entry.body.session}
+            lines += len(doomed)
+            if doomed:
+                await self._delete(summary.room, doomed)
+        if lines:
+            await self._write_file_anew()
+        return Forgotten(frozenset(talks), lines)
+
+    async def _write_file_anew(self) -> None:
+        for _ in range(REWRITE_TRIES):
+            try:
+                with broker_errors():
+                    await self._client.bgrewriteaof()
+            except StoreFailed as error:
+                why = error.message
+            else:
+                return
+            # One that is under way began before, and may hold what is gone.
+            await asyncio.sleep(REWRITE_PAUSE_S)
+        raise StoreFailed(f"The talks are gone, but traces are in the broker's file: {why}")
+
+    async def _doomed(self, room: str, before_ms: int, spare: Collection[str]) -> list[Entry]:
+        entries: list[Entry] = []
+        while page := await self.read(room, entries[-1].number if entries else 0):
+            entries += page
+        newest: dict[str, int] = {}
+        for entry in entries:
+            newest[entry.body.session] = max(entry.at_ms, newest.get(entry.body.session, 0))
+        switch = await self.newest_switch(room)
+        # What belongs to no talk goes by its own age.
+        return [
+            entry
+            for entry in entries
+            if (newest[entry.body.session] if entry.body.session else entry.at_ms) < before_ms
+            and entry.body.session not in spare
+            and entry != switch
+        ]
+
+    async def _delete(self, room: str, doomed: Sequence[Entry]) -> None:
+        ids = [f"{entry.number}-0" for entry in doomed]
+        sessions = [_spoken(entry.body.session) for entry in doomed]
+        said = [
+            _spoken(entry.body.session) + f" {entry.body.first_frame}".encode()
+            for entry in doomed
+            if isinstance(entry.body, Segment)
+        ]
+        with broker_errors():
+            async with self._client.pipeline(transaction=True) as pipe:
+                for part in "log", "changes", "edits":
+                    pipe.xdel(room_key(room, part), *ids)
+                pipe.hdel(room_key(room, "ends"), *sessions)
+                if said:
+                    pipe.hdel(room_key(room, "said"), *said)
+                await pipe.execute()
 
     async def rooms(self) -> list[RoomSummary]:
         """Ask for each room's length, beginning and end in one round."""
@@ -240,10 +323,14 @@ def _arguments(fence: int, entries: Sequence[Entry]) -> list[str | bytes]:
     for entry in entries:
         body = entry.body
         frame = str(body.first_frame) if isinstance(body, Segment) else ""
-        session = body.session.encode("utf-8", "surrogatepass")
+        session = _spoken(body.session)
         arguments += [str(entry.number), str(entry.at_ms), kind_of(body), session, frame]
         arguments.append(encode(body))
     return arguments
+
+
+def _spoken(session: str) -> bytes:
+    return session.encode("utf-8", "surrogatepass")
 
 
 def _number(key: bytes) -> int:

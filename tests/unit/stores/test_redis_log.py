@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parola.broker import open_broker, room_key
 from parola.domain.errors import Fenced, StoreFailed
 from parola.domain.log import Correction, Entry, StateChange
 from parola.domain.transcript import Segment
 from parola.ports import Log
 from parola.stores.memory import MemoryLog
-from parola.stores.redis_broker import open_broker, room_key
 from parola.stores.redis_log import RedisLog
 from tests.broker import Broker, running_broker
 
@@ -180,3 +180,36 @@ def test_it_keeps_and_refuses_what_the_log_in_memory_does(redis_server: Broker) 
             loop.run(compare(batches))
 
         check()
+
+
+async def test_it_forgets_what_the_log_in_memory_forgets(broker: Broker) -> None:
+    """Whole talks, but for a room's word off the record; numbers count on, and replays are new."""
+    started, ended = StateChange("session_started", "talk"), StateChange("session_ended", "talk")
+    other = Segment("other", 1, "altro", 0, 100, True, "it-IT")
+    entries = [
+        Entry("sala", 1, 1, started),
+        Entry("sala", 2, 2, _entry(2).body),
+        Entry("sala", 3, 3, StateChange("off_record", "talk", "1600")),
+        Entry("sala", 4, 4, Correction("talk", 2, 2, "x")),
+        Entry("sala", 5, 5, StateChange("mode", "", "live")),
+        Entry("sala", 6, 6, ended),
+        Entry("sala", 7, 70, other),
+        Entry("altra", 1, 1, other),
+    ]
+    twin = MemoryLog()
+    async with _opened(broker) as log:
+        for one in log, twin:
+            await one.append(entries)
+        for before_ms, spare in ((6, ()), (50, ("talk",)), (50, ()), (50, ()), (100, ())):
+            assert await log.forget(before_ms, spare) == await twin.forget(before_ms, spare)
+            assert await log.rooms() == await twin.rooms()
+            for room in "sala", "altra":
+                assert await log.read(room) == await twin.read(room)
+                assert await log.edits(room) == await twin.edits(room)
+                assert await log.last_number(room) == await twin.last_number(room)
+                assert await log.newest_switch(room) == await twin.newest_switch(room)
+                assert await log.past(room, "talk") == await twin.past(room, "talk")
+        for one in log, twin:
+            await one.append([Entry("sala", 8, 80, _entry(2).body), Entry("altra", 2, 80, other)])
+        assert [e.number for e in await log.read("sala")] == [3, 8]
+        assert await log.read("altra") == await twin.read("altra")

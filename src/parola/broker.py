@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 
 INSTALL = "The setting cluster needs more: pip install 'parola[cluster]'."
 
-ANSWER_S = 2.0
-"""How long a call waits for the broker: a disk that syncs each write may be slow."""
-
 
 @asynccontextmanager
-async def open_broker(url: str, answer_s: float = ANSWER_S) -> "AsyncIterator[Redis]":
+async def open_broker(url: str, answer_s: float = 2.0) -> "AsyncIterator[Redis]":
     """Open a client; it connects when it is first used, and again whenever it has to.
 
     Args:
@@ -63,7 +60,8 @@ def broker_errors() -> Iterator[None]:
 
     try:
         yield
-    except (RedisError, OSError) as error:
+    # uvloop says RuntimeError where a connection has just been closed under the library.
+    except (RedisError, OSError, RuntimeError) as error:
         why = str(error) or type(error).__name__
         raise StoreFailed(f"The broker does not do it ({why}); look at it and its disk.") from error
 

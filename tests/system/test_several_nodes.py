@@ -1,0 +1,220 @@
+"""Several real nodes on a real broker: whichever one somebody comes to, it is one Parola."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from parola.beside import beside
+from parola.engines.scripted import BLOCK_FRAMES
+from tests.broker import Broker, running_broker
+from tests.servers import RunningServer, serving
+from tests.speakers import Source, speak
+
+LEASE_S = 4
+
+
+@dataclass(slots=True)
+class Nodes:
+    """Two nodes and their broker."""
+
+    one: RunningServer
+    two: RunningServer
+    broker: Broker
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    folder = tmp_path_factory.mktemp("nodes")
+    (folder / "broker").mkdir()
+    with running_broker(folder / "broker") as broker:
+        options = ["--engine", "scripted", "--cluster", broker.url]
+        options += ["--cluster-lease-s", str(LEASE_S)]
+        one, two = folder / "uno" / "data", folder / "due" / "data"
+        for data in one, two:
+            data.parent.mkdir()
+        with (
+            serving(one, *options, "--node", "uno") as first,
+            serving(two, *options, "--node", "due") as second,
+        ):
+            yield Nodes(first, second, broker)
+
+
+def _get(server: RunningServer, path: str) -> Any:  # noqa: ANN401 - JSON
+    return httpx.get(f"{server.url}{path}").raise_for_status().json()
+
+
+def _put(server: RunningServer, path: str, body: dict[str, Any]) -> httpx.Response:
+    return httpx.put(f"{server.url}{path}", json=body, timeout=15)
+
+
+def _text(server: RunningServer, room: str) -> str:
+    return httpx.get(f"{server.url}/api/rooms/{room}/transcript.txt").raise_for_status().text
+
+
+async def _until(seen: list[dict[str, Any]], is_there: str, frames: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Read a viewer's frames until one holds something."""
+    try:
+        async with asyncio.timeout(20):
+            async for text in frames:
+                seen.append(json.loads(text))
+                if is_there in text:
+                    return seen[-1]
+    except TimeoutError:
+        pass
+    raise AssertionError(f"no {is_there!r} among {len(seen)}, the last of them {seen[-3:]}")
+
+
+async def test_what_is_said_on_one_node_is_read_on_the_other(nodes: Nodes) -> None:
+    """Guesses, finals and states, as they come; and all of it later, from any number on."""
+    viewing = f"{nodes.two.ws}/ws/transcript/insieme?partial=true&v=1"
+    source, seen = Source("insieme"), list[dict[str, Any]]()
+    async with connect(viewing, max_queue=None) as viewer, source.connected(nodes.one) as socket:
+        await source.say(socket, 25)
+        await _until(seen, '"is_partial":true', viewer)
+        await _until(seen, "10 11 12", viewer)
+        await source.end(socket)
+        await _until(seen, "session_ended", viewer)
+    states = {frame["state"] for frame in seen if frame["type"] == "state"}
+    assert "listening" in states
+    assert _text(nodes.one, "insieme") == _text(nodes.two, "insieme")
+    async with connect(f"{nodes.two.ws}/ws/transcript/insieme?after=2") as viewer:
+        assert json.loads(await viewer.recv())["seq"] == 3
+
+
+async def test_a_source_goes_on_at_another_node_at_once(nodes: Nodes) -> None:
+    """Its connection breaks, the balancer sends it elsewhere: the talk is that of one node."""
+    await speak(nodes.one, "unbroken", 60)
+    source = Source("moved")
+    for until, node in ((23, nodes.one), (38, nodes.two), (60, nodes.one)):
+        async with source.connected(node) as socket:
+            await source.say(socket, until)
+            if until == 60:
+                await source.end(socket)
+            else:
+                async with asyncio.timeout(15):
+                    while source.safe < until - 15:
+                        source.safe = json.loads(await socket.recv()).get("position", 0) // (
+                            BLOCK_FRAMES
+                        )
+    assert (
+        _text(nodes.two, "moved").splitlines()[1:]
+        == (_text(nodes.two, "unbroken").splitlines()[1:])
+    )
+
+
+async def test_another_source_is_refused_on_every_node(nodes: Nodes) -> None:
+    """A room has one speaker, wherever the second one comes."""
+    source, other = Source("occupata"), Source("occupata")
+    async with source.connected(nodes.one) as socket:
+        await source.say(socket, 3)
+        async with connect(f"{nodes.two.ws}/ws/audio/occupata") as second:
+            start = {"type": "start", "session": other.session, "language": "en-US"}
+            await second.send(json.dumps(start | {"position": 0}))
+            assert json.loads(await second.recv())["code"] == "room_busy"
+            with pytest.raises(ConnectionClosed):
+                await second.recv()
+        await source.end(socket)
+
+
+async def test_an_operator_may_come_to_any_node(nodes: Nodes) -> None:
+    """Corrections and modes are done by the node that speaks the room, and seen on both."""
+    source = Source("regia")
+    async with source.connected(nodes.one) as socket:
+        await source.say(socket, 25)
+        async with connect(f"{nodes.two.ws}/ws/transcript/regia?v=1") as viewer:
+            seen: list[dict[str, Any]] = []
+            final = await _until(seen, "0 1 2 3", viewer)
+            line = f"/api/rooms/regia/lines/{final['seq']}"
+            done = _put(nodes.two, line, {"made_on": final["seq"], "text": "one to nine"})
+            assert done.status_code == 200, done.text
+            await _until(seen, "one to nine", viewer)
+            again = _put(nodes.two, line, {"made_on": final["seq"], "text": "unseen"})
+            assert again.status_code == 409
+            assert again.json()["current"]["text"] == "one to nine"
+            assert _put(nodes.two, "/api/rooms/regia/mode", {"mode": "hidden"}).status_code == 200
+            await _until(seen, '"state":"hidden"', viewer)
+            assert _put(nodes.two, "/api/rooms/regia/mode", {"mode": "live"}).status_code == 200
+        await source.end(socket)
+    assert "one to nine" in _text(nodes.one, "regia")
+    assert _put(nodes.one, line, {"made_on": done.json()["version"], "text": "later"}).is_success
+    assert _get(nodes.two, line)["text"] == "later"
+
+
+async def test_what_is_off_the_record_is_read_elsewhere_and_written_nowhere(nodes: Nodes) -> None:
+    """Viewers of the other node see it; nothing of it is in the broker's keys and files."""
+    source, seen = Source("riservata"), list[dict[str, Any]]()
+    viewing = f"{nodes.two.ws}/ws/transcript/riservata?partial=true&v=1"
+    async with connect(viewing, max_queue=None) as viewer, source.connected(nodes.one) as socket:
+        assert _put(nodes.two, "/api/rooms/riservata/mode", {"mode": "off_record"}).is_success
+        async with beside(source.hear_acks(socket)):
+            await source.say(socket, 177)
+            await _until(seen, "161 162 163", viewer)
+    await asyncio.sleep(0.1)
+    kept = b"".join(file.read_bytes() for file in nodes.broker.folder.rglob("*") if file.is_file())
+    assert b"riservata" in kept
+    assert b"161 162" not in kept
+    assert _put(nodes.one, "/api/rooms/riservata/mode", {"mode": "live"}).is_success
+
+
+async def _goes_on(source: Source, node: RunningServer) -> None:
+    """Speak the rest at another node, as soon as it lets the source in."""
+    until_s = time.monotonic() + 30
+    while True:
+        try:
+            async with source.connected(node) as socket:
+                await source.say(socket, 60)
+                await source.end(socket)
+                return
+        except (AssertionError, ConnectionClosed):
+            assert time.monotonic() < until_s, "nobody takes over"
+            await asyncio.sleep(0.2)
+
+
+async def test_a_node_that_dies_hands_its_rooms_over(nodes: Nodes, tmp_path: Path) -> None:
+    """Once the lease has run out, the source goes on at the next node; no line twice, none lost."""
+    await speak(nodes.two, "intera", 60)
+    options = ("--engine", "scripted", "--cluster", nodes.broker.url, "--node", "tre")
+    source = Source("vedova")
+    with serving(tmp_path / "data", *options, "--cluster-lease-s", str(LEASE_S)) as third:
+        async with source.connected(third) as socket:
+            await source.say(socket, 35)
+            while source.safe < 10:
+                said = json.loads(await socket.recv())
+                source.safe = said.get("position", 0) // BLOCK_FRAMES
+            third.kill()
+    await _goes_on(source, nodes.two)
+    whole, found = (_text(nodes.one, room).splitlines()[1:] for room in ("intera", "vedova"))
+    assert found == whole
+
+
+async def test_a_node_that_is_stopped_gives_its_rooms_back(nodes: Nodes, tmp_path: Path) -> None:
+    """At once, however long its leases are: the source goes on elsewhere, and no word is lost."""
+    options = ("--engine", "scripted", "--cluster", nodes.broker.url, "--cluster-lease-s", "600")
+    source = Source("passata")
+    with serving(tmp_path / "data", *options) as third:
+        async with source.connected(third) as socket:
+            await source.say(socket, 35)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(source.hear_acks(socket))
+                while source.safe < 30:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.02)
+                assert await asyncio.to_thread(third.stop) == 0
+    await _goes_on(source, nodes.two)
+    words = [word for word in _text(nodes.one, "passata").split() if word.isdecimal()]
+    assert words[-60:] == [str(number) for number in range(60)]
+
+
+def test_settings_are_everybodys(nodes: Nodes) -> None:
+    """What is set for a room on one node is set on all."""
+    body = {"language": "it-IT", "replacements": [{"heard": "nove", "shown": "9"}]}
+    assert _put(nodes.one, "/api/rooms/aula/settings", body).is_success
+    assert _get(nodes.two, "/api/rooms/aula/settings")["language"] == "it-IT"
