@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,35 +13,87 @@ import pytest
 from playwright.async_api import async_playwright
 from websockets.asyncio.client import ClientConnection, connect
 
+from parola.audio.decode import Decoder
 from parola.engines.scripted import marked_audio
 from tests.browser import FLAGS, chromium_path
 from tests.servers import RunningServer, serving
 
 pytestmark = [pytest.mark.browser]
 
-BEFORE, CANARY, AFTER = 1_111_222_333_444, 98_765_123_454_321, 5_555_666_777_888
-"""A scripted engine says the numbers in the sound: words that nothing else holds."""
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that is said, and what it would leave behind."""
+
+    pcm: bytes
+    words: tuple[str, ...]
+    """Of what the engine makes of it; nothing else here holds them."""
+
+    @property
+    def traces(self) -> list[bytes]:
+        """What no file may hold: the words as text of any width, and pieces of the sound."""
+        texts = [text for word in self.words for text in (word.encode(), word.encode("utf-16-le"))]
+        pieces = [self.pcm[at : at + 16] for at in range(0, len(self.pcm), 3200)]
+        return texts + [piece for piece in pieces if len(set(piece)) > 8]
 
 
-def sound(first: int) -> bytes:
-    return marked_audio(range(first, first + 20))
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """What is said on the record, off it, and on it again, to which engine."""
+
+    engine: str
+    before: Part
+    canary: Part
+    after: Part
 
 
-async def final(viewer: ClientConnection, number: int) -> dict[str, object]:
-    """Return the final that has the number's word."""
+def numbers(first: int) -> Part:
+    """Return words that a scripted engine reads in the sound."""
+    spoken = range(first, first + 20)
+    return Part(marked_audio(spoken), (str(first), str(first + 5), str(first + 19)))
+
+
+SCRIPTED = Talk(
+    "scripted",
+    numbers(1_111_222_333_444),
+    numbers(98_765_123_454_321),
+    numbers(5_555_666_777_888),
+)
+
+
+def recording(path: Path, word: str) -> Part:
+    """Return a sentence with a pause behind it, so that it becomes final."""
+    with Decoder(path) as decoder:
+        return Part(b"".join(chunk.pcm for chunk in decoder.chunks()) + bytes(48_000), (word,))
+
+
+@pytest.fixture(params=["scripted", pytest.param("pocketsphinx", marks=pytest.mark.audio)])
+def talk(request: pytest.FixtureRequest) -> Talk:
+    if request.param == "scripted":
+        return SCRIPTED
+    speech: Path = request.getfixturevalue("recordings") / "speech"
+    return Talk(
+        "pocketsphinx",
+        recording(speech / "harvard-spk1_snt5.wav", "sunday"),
+        recording(speech / "librivox-0930.wav", "amiable"),
+        recording(speech / "cv-platforms.wav", "platforms"),
+    )
+
+
+async def final(viewer: ClientConnection, part: Part) -> dict[str, object]:
+    """Return the final that has the part's first word."""
     while True:
         frame: dict[str, object] = json.loads(await viewer.recv())
         is_final = frame["type"] == "segment" and not frame["is_partial"]
-        if is_final and str(number) in str(frame["text"]).split():
+        if is_final and part.words[0] in str(frame["text"]).split():
             return frame
 
 
-def holding(folder: Path, number: int) -> list[Path]:
-    """Return the files below a folder that have the number: as text of any width, or as sound."""
-    text, mark = str(number), marked_audio([number])[:16]
-    traces = (text.encode(), text.encode("utf-16-le"), mark)
+def holding(folder: Path, part: Part) -> list[Path]:
+    """Return the files below a folder that have anything of the part."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return [path for path in files if any(trace in path.read_bytes() for trace in traces)]
+    traces = re.compile(b"|".join(map(re.escape, part.traces)))
+    return [path for path in files if traces.search(path.read_bytes())]
 
 
 async def switch(server: RunningServer, *, on: bool) -> None:
@@ -51,7 +105,7 @@ async def switch(server: RunningServer, *, on: bool) -> None:
     assert answer.json() == {"room": "hall", "mode": mode}
 
 
-async def answers(server: RunningServer) -> str:
+async def answers(server: RunningServer, last: Part) -> str:
     """Return all that can be asked of the room afterwards, as one text."""
     paths = ["/metrics", "/api/rooms", "/api/rooms/hall", "/api/rooms/hall/withheld"]
     paths += [f"/api/rooms/hall/transcript.{form}" for form in ("txt", "srt", "vtt", "json")]
@@ -59,7 +113,7 @@ async def answers(server: RunningServer) -> str:
     async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
         texts = [(await client.get(path)).text for path in paths]
     async with connect(f"{server.ws}/ws/transcript/hall?after=0&v=1&partial=true") as late:
-        while str(AFTER) not in texts[-1]:
+        while last.words[0] not in texts[-1]:
             texts.append(str(await late.recv()))
     return "\n".join(texts)
 
@@ -72,7 +126,7 @@ def folder() -> Iterator[Path]:
 
 
 async def test_canaries_off_the_record_are_in_no_byte(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    talk: Talk, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Viewers read them as they are said, and that is all that there ever is of them.
 
@@ -82,7 +136,7 @@ async def test_canaries_off_the_record_are_in_no_byte(
     temporary, profile = folder / "tmp", folder / "profile"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    with serving(folder / "data", "--engine", "scripted") as server:
+    with serving(folder / "data", "--engine", talk.engine) as server:
         async with async_playwright() as playwright, asyncio.timeout(100):
             window = await playwright.chromium.launch_persistent_context(
                 str(profile),
@@ -96,30 +150,28 @@ async def test_canaries_off_the_record_are_in_no_byte(
                 connect(f"{server.ws}/ws/transcript/hall?v=1&partial=true") as viewer,
                 httpx.AsyncClient(base_url=server.url) as client,
             ):
-                async with connect(f"{server.ws}/ws/audio/hall") as source:
-                    await source.send(sound(BEFORE))
-                    assert (await final(viewer, BEFORE))["seq"]
+                async with connect(f"{server.ws}/ws/audio/hall?lang=en-US") as source:
+                    await source.send(talk.before.pcm)
+                    assert (await final(viewer, talk.before))["seq"]
                     await client.get("/api/rooms/hall/captions.txt")
                     await switch(server, on=True)
-                    await source.send(sound(CANARY))
-                    said = await final(viewer, CANARY)
+                    await source.send(talk.canary.pcm)
+                    said = await final(viewer, talk.canary)
                 assert (said["seq"], said["off_record"]) == (None, True)
-                await page.get_by_text(str(CANARY + 19)).first.wait_for()
+                await page.get_by_text(talk.canary.words[-1]).first.wait_for()
                 await page.get_by_text("[off the record]").wait_for()
                 await switch(server, on=False)
                 while "session_ended" not in str(await viewer.recv()):
                     pass
                 # The scripted engine reads marks only from a talk's first frame on.
-                async with connect(f"{server.ws}/ws/audio/hall") as source:
-                    await source.send(sound(AFTER))
-                    assert (await final(viewer, AFTER))["seq"]
-            told = await answers(server)
+                async with connect(f"{server.ws}/ws/audio/hall?lang=en-US") as source:
+                    await source.send(talk.after.pcm)
+                    assert (await final(viewer, talk.after))["seq"]
+            told = await answers(server, talk.after)
             await window.close()
         server.kill()
-    kept = holding(folder / "data", BEFORE)
-    assert kept
-    assert holding(folder / "data", AFTER)
-    assert str(BEFORE) in told
-    for number in (CANARY, CANARY + 5, CANARY + 19):
-        assert str(number) not in told
-        assert holding(folder, number) == []
+    assert holding(folder / "data", talk.before)
+    assert holding(folder / "data", talk.after)
+    assert talk.before.words[0] in told
+    assert [word for word in talk.canary.words if word in told] == []
+    assert holding(folder, talk.canary) == []
