@@ -109,17 +109,15 @@ class Sentiment:
         valence = valences[place]
         if not valence:
             return 0.0
-        denied = False
-        for distance, fading in enumerate(FADING, start=1):
-            if (at := place - distance) < 0:
-                break
-            word = words[at]
-            boost = self._grammar.boosters.get(word, 0.0) * fading
-            valence += math.copysign(boost, valence) if boost > 0 else 0.0
-            valence -= math.copysign(-boost, valence) if boost < 0 else 0.0
+        strength, denied = abs(valence), False
+        for distance, fading in enumerate(FADING[:place], start=1):
+            word = words[place - distance]
+            strength += self._grammar.boosters.get(word, 0.0) * fading
             # "without doubt" denies nothing.
-            denied |= word in self._grammar.denials and not self._is_in_phrase(words, at)
-        return valence * DENIED if denied else valence
+            is_denial = word in self._grammar.denials
+            denied |= is_denial and not self._is_in_phrase(words, place - distance)
+        felt = math.copysign(max(strength, 0.0), valence)
+        return felt * DENIED if denied else felt
 
     def _is_in_phrase(self, words: Sequence[str], place: int) -> bool:
         phrases = self._grammar.phrases
