@@ -52,15 +52,20 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
-    """A person's words for a final's; the final itself stays in the log as it was heard."""
+class _OfFinal:
+    """What every edit says: which final it is of, and what the editor had seen."""
 
     session: str
     of: int
     """The final's number in the room's log."""
 
     made_on: int
-    """What the editor had seen: the number of the final's newest edit, its own without one."""
+    """The number of the final's newest edit that was seen, its own without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction(_OfFinal):
+    """A person's words for a final's; the final itself stays in the log as it was heard."""
 
     text: str
     by: str = ""
@@ -68,22 +73,16 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class Strike(_OfFinal):
     """Takes a final from everybody's screen and out of every file."""
 
-    session: str
-    of: int
-    made_on: int
     by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(_OfFinal):
     """Brings a struck final back."""
 
-    session: str
-    of: int
-    made_on: int
     text: str
     """What it says again; for viewers who came while it was struck."""
 
