@@ -106,7 +106,7 @@ async def test_the_words_are_played_beside_the_kept_sound(
     await expect(page.locator(".now")).to_have_count(1)
     await page.keyboard.press("Tab")
     await page.locator(f'[data-seq="{first["seq"]}"] .at').press("Enter")
-    await page.wait_for_function("!document.getElementById('sound').paused")
+    await page.wait_for_function("() => !document.getElementById('sound').paused")
     assert await violations(page) == []
 
 

@@ -55,8 +55,11 @@ export function timeline(lines, title) {
 function* points(lines, length) {
   const step = Math.max(LEAST_S, length / 60);
   for (let from = 0; from < length; from += step) {
-    const words = lines.reduce((sum, line) => sum + share(line, from, from + step), 0);
-    yield [from + step / 2, (words * 60) / step];
+    const to = Math.min(from + step, length);
+    // What is left at the end may be too short to have a speed.
+    if (from && to - from < step / 2) return;
+    const words = lines.reduce((sum, line) => sum + share(line, from, to), 0);
+    yield [(from + to) / 2, (words * 60) / (to - from)];
   }
 }
 
