@@ -192,14 +192,13 @@ async def test_the_servers_word_keeps_sound_off_the_disk(tmp_path: Path) -> None
     folder = SpoolFolder(tmp_path, "ws://x", room_name("main"), 100 * RATE_HZ)
     with folder.locked():
         kept = folder.new_talk(language_tag("en-US"), "test")
-    words: asyncio.Queue[tuple[int, bool]] = asyncio.Queue()
+    words: asyncio.Queue[tuple[int, bool] | None] = asyncio.Queue()
     news: asyncio.Queue[str] = asyncio.Queue()
 
     async def handler(socket: ServerConnection) -> None:
         await greet(socket)
-        while True:
-            position, is_off = await words.get()
-            said = {"type": "record", "position": position, "off": is_off}
+        while word := await words.get():
+            said = {"type": "record", "position": word[0], "off": word[1]}
             await socket.send(json.dumps(said))
 
     def on_disk() -> bytes:
@@ -221,6 +220,7 @@ async def test_the_servers_word_keeps_sound_off_the_disk(tmp_path: Path) -> None
             sender.take(heard(late))
             assert on_disk() == on + late
             assert news.empty()
+        words.put_nowait(None)
 
 
 async def test_a_refusal_comes_in_the_servers_words() -> None:
