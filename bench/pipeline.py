@@ -14,20 +14,31 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import aclosing
 from pathlib import Path
 
-from parola.beside import beside
+from parola.beside import beside, tasks_beside
 from parola.domain.event_cost import PRICES_OF, Prices
+from parola.domain.log import Entry
+from parola.domain.vocabulary import room_name
 from parola.live.shipper import Shipper
+from parola.live.windows import Windows
+from parola.ports import SharedLog
 from parola.stores.aws import open_aws
 from parola.stores.dynamodb import DynamoDbLog, open_dynamodb
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqs import SqsQueue
 from tests.deploy.stack import Stack, deployed
+from tests.houses import house
 from tests.pipeline.speaker import ROOM, final, now_ms
 from tests.stand_ins import ministack
 
 LOOK_S = 0.1
+
+WATCH_S = 10.0
+"""How long viewers look while requests are counted."""
+
+VIEWERS = (1, 100, 1000)
 
 
 async def run(stack: Stack, folder: Path, first: int, finals: int, pace: float) -> list[float]:
@@ -50,6 +61,37 @@ async def run(stack: Stack, folder: Path, first: int, finals: int, pace: float) 
             while len(seen) < finals:  # noqa: ASYNC110 - a table tells nobody
                 await asyncio.sleep(0.02)
     return [seen[number] - said[number] for number in said]
+
+
+class Counted:
+    """A shared log, which counts how often it is asked."""
+
+    def __init__(self, log: SharedLog) -> None:
+        self._log = log
+        self.asked = 0
+
+    async def since(self, room: str, since_ms: int) -> list[Entry]:
+        """Ask the log."""
+        self.asked += 1
+        return await self._log.since(room, since_ms)
+
+
+async def requests(stack: Stack, viewers: int) -> float:
+    """Return how often a second the table is asked while so many look at one conversation."""
+    async with open_dynamodb(stack.table) as table, house(limit_s=WATCH_S + 60) as home:
+        counted = Counted(table)
+        async with tasks_beside() as tasks:
+            windows = Windows(home.rooms, tasks, shared=counted)
+
+            async def look() -> None:
+                async with aclosing(windows.follow(room_name(ROOM))) as messages:
+                    async for _ in messages:
+                        pass
+
+            for _ in range(viewers):
+                tasks.create_task(look())
+            await asyncio.sleep(WATCH_S)
+            return counted.asked / WATCH_S
 
 
 async def _look(table: DynamoDbLog, since_ms: int, seen: dict[int, float]) -> None:
@@ -75,10 +117,12 @@ def main() -> None:
             paced = options.finals // 3
             first = options.finals + 1
             delays = asyncio.run(run(stack, folder / "paced", first, paced, options.pace))
+            asked = {count: asyncio.run(requests(stack, count)) for count in VIEWERS}
     cuts = statistics.quantiles(delays, n=100)
     print(f"{options.finals} finals at once: {options.finals / took_s:.0f} a second")
     print(f"{paced} finals, {options.pace:g} a second: p50 {cuts[49]:.2f} s, p99 {cuts[98]:.2f} s")
-    print(f"requests to the table: {1 / LOOK_S:g} a second here, 1 on a server, for any viewers")
+    for count, a_second in asked.items():
+        print(f"{count} viewers of a conversation: {a_second:.1f} requests a second to the table")
     print(f"{Prices().pipeline_caption_h} $ per caption-hour ({PRICES_OF}, secondary sources)")
 
 
