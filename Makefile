@@ -10,7 +10,7 @@ LOCK := uv pip compile --universal --generate-hashes \
 # The tests start some hundreds of programs; each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run setup demo test chaos storm check format lock sample lambda screenshots clean \
+.PHONY: help run setup demo test chaos storm check format lock sample lambda image-trial screenshots clean \
 	loopback unloopback loopback_redirect loopback_clean
 
 help: ## List the targets
@@ -70,6 +70,10 @@ sample: $(VENV)/.run ## Make the sample talk again with a free speech synthesise
 
 lambda: ## Pack the Lambda functions of the pipeline: dist/parola-lambda.zip
 	scripts/lambda-package
+
+image-trial: ## Build the image without a registry and run it; BASE_PYTHON=… (root on Debian)
+	scripts/debian-packages buildah:buildah debootstrap:debootstrap ip:iproute2
+	scripts/image-trial
 
 screenshots: $(VENV)/.dev ## Make the pictures of the documentation again
 	scripts/debian-packages chromium:chromium

@@ -131,6 +131,8 @@ class Webhooks:
             return Answer(is_taken=False, detail=f"It did not answer in {self._within_s:g} s.")
         except (OSError, h11.ProtocolError) as error:
             return Answer(is_taken=False, detail=f"It cannot be reached ({_reason(error)}).")
+        except ValueError as error:  # a name that no host can have
+            return Answer(False, f"Its address cannot be used ({error}).", is_hopeless=True)
 
     async def _tell(self, key: bytes, job_id: str, url: str, body: str) -> Answer:
         parts = _split(url)

@@ -109,7 +109,7 @@ class Jobs:
             for path in self._folder.iterdir():
                 job_there = self._jobs.get(path.name)
                 if job_there is None or job_there.is_over:
-                    path.unlink(missing_ok=True)
+                    _delete(path)
 
     async def run(self) -> None:
         """Work for ever; belongs in the owner's TaskGroup. Cancelled, it puts back what it did."""
@@ -329,7 +329,7 @@ class Jobs:
         self._tell()
 
     async def _clear_up(self, job: Job) -> None:
-        (self._folder / job.id).unlink(missing_ok=True)
+        _delete(self._folder / job.id)
         try:
             await self._transcriber.forget(job)
         except StoreFailed as error:
@@ -345,6 +345,13 @@ class Jobs:
                     except (StoreFailed, NotFound) as error:
                         logger.warning("recording %s is not forgotten: %s", job.id, error.message)
             await self._sleep(PRUNE_S)
+
+
+def _delete(recording: Path) -> None:
+    try:
+        recording.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("%s cannot be deleted (%s)", recording, error.strerror)
 
 
 async def _until(stop: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from parola.domain.errors import StoreFailed
 from parola.domain.jobs import Job
 from parola.live.jobs import RETRY_S, Jobs, Sleep
-from parola.ports import Notifier
+from parola.ports import Answer, Notifier
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,9 @@ class Notices:
             now_ms = self._now_ms()
             due = [job for job in waiting if job.notice and job.notice.due_ms <= now_ms]
             if due:
-                await asyncio.gather(*map(self._tell, due[:AT_ONCE]))
+                async with asyncio.TaskGroup() as tasks:
+                    for job in due[:AT_ONCE]:
+                        tasks.create_task(self._tell(job))
             else:
                 await self._wait(waiting, now_ms)
 
@@ -57,10 +59,19 @@ class Notices:
             async with asyncio.timeout(max((first.due_ms - now_ms) / 1000, 0.01)):
                 await self._jobs.news()
 
+    async def _answer(self, job: Job) -> Answer:
+        try:
+            return await self._notifier.tell(job)
+        except Exception:
+            # The border between one webhook and all else that goes on here.
+            logger.exception("the webhook of recording %s: unexpected", job.id)
+            reason = "Something unexpected went wrong; the server's log says what."
+            return Answer(is_taken=False, detail=reason, is_hopeless=True)
+
     async def _tell(self, job: Job) -> None:
         if job.notice is None:
             return
-        answer = await self._notifier.tell(job)
+        answer = await self._answer(job)
         if answer.is_taken:
             notice = job.notice.delivered()
         else:

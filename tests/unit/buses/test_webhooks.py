@@ -187,6 +187,14 @@ async def test_what_goes_wrong_is_a_sentence(said: bytes, detail: str, is_hopele
     assert detail in answer.detail
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example", ".example"])
+async def test_a_name_that_no_host_can_have(host: str) -> None:
+    """The system's resolver does not even try; that ends the notice and nothing else."""
+    answer = await Webhooks(KEY).tell(job(f"https://{host}/"))
+    assert not answer.is_taken
+    assert "cannot be" in answer.detail
+
+
 async def test_a_webhook_that_says_nothing_is_left() -> None:
     """It takes the connection and never answers: that costs the time it may take and no more."""
     async with hook() as one:

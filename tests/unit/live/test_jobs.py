@@ -271,11 +271,14 @@ class Listener:
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.told: list[tuple[str, int]] = []
+        self.bug: Exception | None = None
 
     def check(self, url: str) -> None:
         """Every address will do."""
 
     async def tell(self, job: Job) -> Answer:
+        if self.bug:
+            raise self.bug
         self.told.append((job.id, job.notice.due_ms if job.notice else 0))
         return self.answers.pop(0) if self.answers else Answer(is_taken=True)
 
@@ -327,3 +330,17 @@ async def test_a_webhook_that_never_listens_is_given_up(tmp_path: Path) -> None:
         await there.until("a", "done")
         notice = await told(there, Listener(Answer(False, "It is private.", is_hopeless=True)))
         assert (notice.outcome, notice.tries) == ("given up", 1)
+
+
+async def test_a_bug_ends_one_notice_only(tmp_path: Path) -> None:
+    """What nobody thought of gives that notice up, and the jobs go on."""
+    transcriber, listener = SlowTranscriber(), Listener()
+    transcriber.may_end.set()
+    listener.bug = UnicodeError("label too long")
+    async with shop(tmp_path, transcriber) as there:
+        await there.add("a", notice=Notice("https://example.com/"))
+        await there.until("a", "done")
+        notice = await told(there, listener)
+        assert (notice.outcome, notice.tries) == ("given up", 1)
+        await there.add("b")
+        await there.until("b", "done")
