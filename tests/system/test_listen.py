@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,34 @@ async def test_two_clients_do_not_mix_in_one_spool(scripted: RunningServer, tmp_
     said, _ = await asyncio.to_thread(first.communicate, timeout=30)
     assert first.returncode == 0, said
     assert await kept(scripted, "twice") == numbers(0, 20)
+
+
+def test_on_a_terminal_there_is_a_level_and_a_word_about_clipping(
+    scripted: RunningServer, tmp_path: Path
+) -> None:
+    """The line shows how loud it is, that it is too loud, and up to where the text is saved."""
+    recording = tmp_path / "loud.wav"
+    recording.write_bytes(wav((b"\xff\x7f" * 20 + b"\x01\x80" * 20) * 400))
+    ours, theirs = pty.openpty()
+    command = [*PAROLA, "listen", "--file", str(recording), "--server", scripted.ws]
+    client = subprocess.Popen(
+        [*command, "--room", "loud", "--spool-mb", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    shown = b""
+    # At the end of the last writer a terminal is an error, not an end.
+    with suppress(OSError):
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    assert client.wait(30) == 0, shown
+    text = shown.decode()
+    assert re.search(r"0:00 of 0:01 +█+·* +-?\d dBFS", text)
+    assert "TOO LOUD, turn it down" in text
+    assert "saved to 0:00" in text
 
 
 WITHOUT_PORTAUDIO = """

@@ -1,6 +1,9 @@
 import asyncio
 import os
+import threading
 from contextlib import aclosing
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +103,27 @@ async def test_a_device_of_ffmpeg_is_heard() -> None:
     where = given.address_of("lavfi:sine=frequency=440:sample_rate=48000:duration=0.3")
     assert where
     assert len(await hear(given.address(where))) == pytest.approx(0.3 * 32_000, abs=64)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+async def test_a_recording_on_a_web_server_is_heard(tmp_path: Path) -> None:
+    """An address of the web is read as it comes, and becomes 16 kHz mono."""
+    (tmp_path / "talk.wav").write_bytes(wav(tone(0.3, rate_hz=44_100), rate_hz=44_100))
+    serve = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            where = given.address_of(f"http://127.0.0.1:{server.server_port}/talk.wav")
+            assert where
+            assert len(await hear(given.address(where))) == pytest.approx(0.3 * 32_000, abs=64)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 async def test_what_cannot_be_heard_says_why() -> None:
