@@ -1,5 +1,6 @@
 """What every access book promises, checked on each of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,8 +11,11 @@ import pytest
 
 from parola.broker import open_broker
 from parola.domain.access import AuditEntry, new_token
+from parola.domain.errors import TokenNeeded
 from parola.domain.vocabulary import room_name
 from parola.ports import AccessBook
+from parola.server import tokens
+from parola.server.access import Access
 from parola.stores.memory import MemoryAccessBook
 from parola.stores.redis_books import RedisAccessBook
 from parola.stores.sqlite_access import KEEP_EXPIRED_S, open_sqlite_access
@@ -95,3 +99,22 @@ async def test_what_is_long_over_is_forgotten_in_the_durable_book() -> None:
         await book.add_token(gone)
         await book.add_token(listed)
         assert [token for token, _ in await book.tokens()] == [listed]
+
+
+async def test_a_token_of_one_node_is_good_on_the_others_until_it_is_revoked(
+    redis_server: Broker,
+) -> None:
+    """Nodes that start at once have one key; what one revokes the others refuse a second later."""
+    async with _redis(redis_server), open_broker(redis_server.url) as client:
+        books = [RedisAccessBook(client, lambda: NOW_S) for _ in range(3)]
+        nodes = [Access("tokens", book, lambda: NOW_S) for book in books]
+        await asyncio.gather(*(book.begin(tokens.new_key()) for book in books))
+        (key,) = await books[0].keys()
+        await books[1].add_token(READER)
+        for node in nodes:
+            await node.refresh()
+            assert node.read(tokens.sign(READER, key)) == READER
+        await books[2].revoke(READER.id)
+        await nodes[0].refresh()
+        with pytest.raises(TokenNeeded, match="revoked"):
+            nodes[0].read(tokens.sign(READER, key))

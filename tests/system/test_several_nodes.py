@@ -218,3 +218,26 @@ def test_settings_are_everybodys(nodes: Nodes) -> None:
     body = {"language": "it-IT", "replacements": [{"heard": "nove", "shown": "9"}]}
     assert _put(nodes.one, "/api/rooms/aula/settings", body).is_success
     assert _get(nodes.two, "/api/rooms/aula/settings")["language"] == "it-IT"
+
+
+async def test_captions_flow_while_the_broker_is_away(nodes: Nodes, tmp_path: Path) -> None:
+    """Viewers of the same node read on and are told; what they read is saved when it is back."""
+    options = ("--engine", "scripted", "--cluster", nodes.broker.url, "--cluster-lease-s", "600")
+    source, seen = Source("isolata"), list[dict[str, Any]]()
+    with serving(tmp_path / "data", *options) as third:
+        viewing = f"{third.ws}/ws/transcript/isolata?v=1"
+        async with connect(viewing) as viewer, source.connected(third) as socket:
+            async with asyncio.TaskGroup() as tasks:
+                hearing = tasks.create_task(source.hear_acks(socket))
+                await source.say(socket, 12)
+                await _until(seen, "0 1 2", viewer)
+                nodes.broker.kill()
+                await source.say(socket, 35)
+                await _until(seen, '"state":"unsaved"', viewer)
+                await _until(seen, "20 21 22", viewer)
+                nodes.broker.start()
+                await asyncio.to_thread(nodes.broker.wait)
+                await _until(seen, '"state":"listening"', viewer)
+                hearing.cancel()
+            await source.end(socket)
+    assert "10 11 12" in _text(nodes.one, "isolata")
