@@ -213,24 +213,29 @@ async def hostile_amazon() -> AsyncIterator[Engine]:
         )
 
 
-def plot(runs: dict[str, list[Heard]], file: Path) -> None:
+def rates(heard: Sequence[Heard]) -> dict[str, tuple[float, float]]:
+    """Return words a minute by group: behind the gate alone, behind gate and evidence."""
+    found = {}
+    for group in sorted({one.clip.group for one in heard}):
+        own = [one for one in heard if one.clip.group == group]
+        minutes = sum(one.clip.seconds for one in own) / 60
+        shown = sum(one.shown for one in own)
+        found[group] = (shown + sum(o.kept_back for o in own)) / minutes, shown / minutes
+    return found
+
+
+def plot(by_engine: dict[str, dict[str, tuple[float, float]]], file: Path) -> None:
     """Draw words per minute by group, with and without the evidence."""
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    axes = figure.subplots(1, len(runs), squeeze=False)[0]
-    for axis, (name, heard) in zip(axes, runs.items(), strict=True):
-        groups = sorted({one.clip.group for one in heard})
-        for offset, label in ((-0.2, "gate"), (0.2, "gate + evidence")):
-            rates = []
-            for group in groups:
-                own = [one for one in heard if one.clip.group == group]
-                words = sum(o.shown + (o.kept_back if label == "gate" else 0) for o in own)
-                rates.append(words / sum(one.clip.seconds for one in own) * 60)
-            places = [n + offset for n in range(len(groups))]
-            axis.barh(places, rates, 0.4, label=label)
-        axis.set_yticks(range(len(groups)), groups)
+    figure = Figure(figsize=(8, 3.8), layout="constrained")
+    axes = figure.subplots(1, len(by_engine), squeeze=False)[0]
+    for axis, (name, found) in zip(axes, by_engine.items(), strict=True):
+        for at, (offset, label) in enumerate(((0.2, "gate"), (-0.2, "gate + evidence"))):
+            places = [n + offset for n in range(len(found))]
+            axis.barh(places, [pair[at] for pair in found.values()], 0.4, label=label)
+        axis.set_yticks(range(len(found)), list(found))
         axis.set_title(name)
         axis.set_xlabel("words a minute")
-    axes[0].legend(frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     figure.savefig(file, dpi=110)
 
 
@@ -265,7 +270,7 @@ def main() -> None:
     measured = "\n".join(report).rstrip()
     if told.write:
         write(measured, PAGE)
-        plot(plotted, PAGE.with_suffix(".png"))
+        plot({name: rates(heard) for name, heard in plotted.items()}, PAGE.with_suffix(".png"))
 
 
 if __name__ == "__main__":
