@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from parola.audio.pcm import interleaved
-from parola.cli.transcribing import Recogniser, transcribe_file
+from parola.cli.transcribing import Asked, Recogniser, transcribe_file
 from parola.domain.audio import RATE_HZ
-from parola.domain.errors import NoEngine
+from parola.domain.errors import BadMessage, NoEngine
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag
-from parola.engines.amazon import AmazonEngine, AmazonSettings, Recognition
+from parola.engines.amazon import AmazonEngine, AmazonSettings
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
 from parola.transcribe_api.dev_ca import dev_certificate
 from parola.transcribe_api.door import Setup
@@ -70,7 +70,10 @@ async def test_over_tls_the_authority_has_to_be_trusted(
 
 
 async def test_our_endpoint_hears_our_two_channels(tmp_path: Path) -> None:
-    """A stereo recording goes through decoder, session, engine and endpoint as two voices."""
+    """A stereo recording goes through decoder, session, engine and endpoint as two voices.
+
+    A recording of one channel, of which the same is asked, is refused.
+    """
     engines = [ScriptedEngine(Script(words_per_final=5))]
     setup = Setup(engines, lambda: None, time.monotonic, keys={KEYS.access_key: KEYS})
     pause = bytes(3200 * 20)
@@ -80,22 +83,22 @@ async def test_our_endpoint_hears_our_two_channels(tmp_path: Path) -> None:
     )
     recording = tmp_path / "call.wav"
     recording.write_bytes(wav(both, RATE_HZ, channels=2))
+    of_one = tmp_path / "one.wav"
+    of_one.write_bytes(wav(pause))
     finals: list[Segment] = []
+
+    def keep(segment: Segment) -> None:
+        if segment.is_final:
+            finals.append(segment)
+
     async with asyncio.timeout(60), open_transcribe_api(setup) as url:
-        recognition = Recognition(enable_channel_identification=True, channel_names=("Ada", "Bob"))
-        engine = AmazonEngine(
-            AmazonSettings(
-                region=REGION, endpoint_url=url, catch_up_speed=10_000, recognition=recognition
-            ),
-            sleep=no_sleep,
-        )
-        recogniser = Recogniser(engine, language_tag("en-US"), gated=False)
-        await transcribe_file(
-            recording,
-            recogniser,
-            lambda segment: finals.append(segment) if segment.is_final else None,
-            lambda _: None,
-        )
+        settings = AmazonSettings(region=REGION, endpoint_url=url, catch_up_speed=10_000)
+        engine = AmazonEngine(settings, sleep=no_sleep)
+        options = {"enable_channel_identification": "true", "channel_names": "Ada,Bob"}
+        recogniser = Recogniser(engine, language_tag("en-US"), gated=False, asked=Asked(options))
+        await transcribe_file(recording, recogniser, keep, lambda _: None)
+        with pytest.raises(BadMessage, match="exactly two channels"):
+            await transcribe_file(of_one, recogniser, keep, lambda _: None)
     # The scripted engine says a verse where there is no mark: silence is not silence to it.
     said = {
         name: [

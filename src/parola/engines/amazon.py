@@ -81,8 +81,8 @@ class AmazonEngine:
         asks = request.options.get("enable_channel_identification", "").lower() == "true"
         if asks and request.channels == 1:
             raise BadMessage(
-                "engine_options: EnableChannelIdentification is for a source of two channels, and "
-                "this one has one; leave it out, or send two."
+                "engine_options: EnableChannelIdentification needs a source of exactly two "
+                "channels, which this one is not; leave it out."
             )
 
     def hears_channels(self, request: StreamRequest) -> bool:

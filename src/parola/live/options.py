@@ -29,7 +29,13 @@ def of_recording(engine: Engine, plan: SessionPlan, rate_hz: int, channels: int)
     """Return the plan of a recording, now that its sound is known.
 
     Its two channels are worth decoding for an engine that hears them; any other gets their mean.
+
+    Raises:
+        BadMessage: the engine was asked for what it cannot do with such a recording.
     """
     plan = replace(plan, rate_hz=rate_hz)
     apart = replace(plan, channels=2)
-    return apart if channels == 2 and hears_channels(engine, apart.request()) else plan
+    if channels == 2 and hears_channels(engine, apart.request()):
+        return apart
+    check_options(engine, plan)
+    return plan

@@ -48,7 +48,7 @@ def test_any_wish_is_something_to_ask_or_refused(options: dict[str, str]) -> Non
         ({"partial_results_stability": "best"}, "one of 'high'"),
         ({"identify_language": "true"}, "at least two LanguageOptions"),
         ({"pii_entity_types": "NAME"}, "ContentIdentificationType or ContentRedactionType"),
-        ({"enable_channel_identification": "true"}, "this one has one"),
+        ({"enable_channel_identification": "true"}, "exactly two channels"),
     ],
 )
 def test_a_wish_that_cannot_be_had_is_told_at_once(options: dict[str, str], said: str) -> None:
