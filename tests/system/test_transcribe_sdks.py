@@ -30,10 +30,15 @@ from tests.sdks.run import COMMANDS, Case, Sdk, Went, is_here, need, sdks
 from tests.sdks.stage import EXCEPTIONS, HANGS, SILENT, Scripted, Wanted, reference, sound
 from tests.unit.transcribe_api.callers import KEY
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 RECORDINGS = ("speech/harvard-spk1_snt5.wav", "speech/libri-1089-134691-0.wav")
 """What the embedded recogniser understands; docs/reference/accuracy.md tells what it does not."""
+
+PAUSE = bytes(2 * 16_000)
+"""A second between them. Each client plays them in one stream: its recogniser starts once."""
+
+PATIENCE_S = 150.0
 
 MAX_WORD_ERROR_RATE = 0.1
 
@@ -67,7 +72,8 @@ async def endpoint(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[En
     """One endpoint for all: English by the real recogniser, Italian by the scripted one."""
     folder = tmp_path_factory.mktemp("sdks")
     ca, certificate = dev_certificate(folder, datetime.now(UTC))
-    scenario = Wanted(starts_per_s=1000, streams=1000)
+    # A recogniser that is slow here must not look like a client that sends nothing.
+    scenario = Wanted(starts_per_s=1000, streams=1000, idle_s=3600)
     with closing(PocketSphinxEngine()) as engine:
         engines: list[Engine] = [Scripted(), engine]
         setup = Setup(
@@ -124,20 +130,27 @@ async def heard_by_us(engine: Engine, pcm: bytes) -> list[str]:
     return screen.finals
 
 
-Heard = Mapping[tuple[str, str], Went]
-"""How it went, by client and recording."""
+Heard = Mapping[str, Went]
+"""How it went, by client."""
+
+
+@pytest.fixture(scope="module")
+def talk(recordings: Path) -> bytes:
+    """All recordings, one after the other."""
+    return b"".join(sound(recordings, recording) + PAUSE for recording in RECORDINGS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def heard(endpoint: Endpoint, recordings: Path) -> Heard:
-    """Let every client that is here play every recording, all clients at the same time."""
+async def heard(endpoint: Endpoint, talk: bytes) -> Heard:
+    """Let every client that is here play the recordings, all clients at the same time."""
     endpoint.scenario.next.clear()
-    went: dict[tuple[str, str], Went] = {}
+    audio = endpoint.audio("talk", talk)
+    went: dict[str, Went] = {}
 
     async def play(name: str, url: str, clients: Mapping[str, Sdk]) -> None:
-        for recording in RECORDINGS:
-            audio = endpoint.audio(recording, sound(recordings, recording))
-            went[name, recording] = await clients[name.split(maxsplit=1)[0]].play(Case(url, audio))
+        # Six recognisers side by side on a busy machine are slow, and nobody hangs.
+        case = Case(url, audio, patience_s=PATIENCE_S)
+        went[name] = await clients[name.split(maxsplit=1)[0]].play(case)
 
     async with sdks(endpoint.ca, KEY, endpoint.folder) as more, asyncio.TaskGroup() as tasks:
         for name in filter(is_here, COMMANDS):
@@ -148,28 +161,24 @@ async def heard(endpoint: Endpoint, recordings: Path) -> Heard:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ours(endpoint: Endpoint, recordings: Path) -> Mapping[str, list[str]]:
+async def ours(endpoint: Endpoint, talk: bytes) -> list[str]:
     """What a session of our own makes of the recordings."""
-    return {
-        recording: await heard_by_us(endpoint.engine, sound(recordings, recording))
-        for recording in RECORDINGS
-    }
+    return await heard_by_us(endpoint.engine, talk)
 
 
 @pytest.mark.audio
 @pytest.mark.parametrize("name", [*COMMANDS, H2C])
 async def test_every_client_gets_the_right_words(
-    heard: Heard, ours: Mapping[str, list[str]], recordings: Path, name: str
+    heard: Heard, ours: list[str], recordings: Path, name: str
 ) -> None:
     """Real recordings come out as from a session of our own, and as somebody wrote them down."""
     need(name.split(maxsplit=1)[0])
-    for recording in RECORDINGS:
-        went = heard[name, recording]
-        assert (went.raised, went.hung) == ("", False), went
-        assert went.finals == ours[recording]
-        assert went.partials > 1
-        said = " ".join(went.finals)
-        assert jiwer.wer(reference(recordings, recording), said) <= MAX_WORD_ERROR_RATE
+    went = heard[name]
+    assert (went.raised, went.hung) == ("", False), went
+    assert went.finals == ours
+    assert went.partials > 1
+    written = " ".join(reference(recordings, recording) for recording in RECORDINGS)
+    assert jiwer.wer(written, " ".join(went.finals)) <= MAX_WORD_ERROR_RATE
 
 
 async def provoke(endpoint: Endpoint, name: str, fault: str) -> Went:
