@@ -205,18 +205,18 @@ async def test_a_job_says_what_the_live_pipeline_says(
     real: RunningServer, recordings: Path
 ) -> None:
     """Gate, evidence and engine are the same ones: so is the text, to the word."""
-    data = (recordings / "speech" / "libri-1272-128104-0.wav").read_bytes()
+    data = (recordings / "speech" / "harvard-spk1_snt5.wav").read_bytes()
     async with httpx.AsyncClient(base_url=real.url, timeout=DEADLINE_S) as client:
         files = {"file": ("talk.wav", data, "audio/wav")}
         assert (await client.post("/audio", files=files)).is_success
-    async with asyncio.timeout(DEADLINE_S), connect(f"{real.ws}/stream?lang=en-US") as socket:
+    async with connect(f"{real.ws}/stream?lang=en-US") as socket:
         await socket.send("talk.wav")
         await socket.send(" ")
         frames = [str(frame) async for frame in socket]
     job = (await send(real, data, name="talk.wav", language="en-US")).json()
     assert (await watched(real, job["id"]))[-1]["status"] == "done"
     text = text_of(await get(real, f"/api/jobs/{job['id']}/transcript.json"))
-    assert "middle classes" in text
+    assert "week" in text
     # Bare frames are partials and finals; each final is among them, and the last one is the last.
     assert text.endswith(frames[-1])
 
