@@ -50,7 +50,7 @@ async def heard(
     """Return the finals for a sound that may be of either language."""
     setup = Setup(engines, make_gate, time.monotonic)
     async with (
-        asyncio.timeout(60),
+        asyncio.timeout(110),
         open_transcribe_api(setup) as url,
         over_websocket(url, ASKED) as caller,
     ):
