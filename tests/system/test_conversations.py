@@ -87,6 +87,15 @@ async def test_who_opens_the_page_later_sees_the_last_two_minutes(scripted: Runn
     assert {line["speakerName"] for line in found} == {"somebody"}
 
 
+async def test_without_a_rate_sound_is_at_44100_hz(scripted: RunningServer) -> None:
+    """Four seconds of the app's default rate are four seconds of talk."""
+    async with microphone(scripted, callId="default rate") as sound:
+        await speak(sound, bytes(4 * 2 * 44_100), 8192)
+    async with web_app(scripted, "default rate") as app:
+        found = await app.until(bool)
+    assert 3.5 < float(found[-1]["endTime"]) <= 4.1
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.protocol import State
+from websockets.typing import Origin
 
 from tests.servers import RunningServer
 
@@ -23,6 +25,9 @@ ITEM = {
     "transcript",
 }
 OPTIONAL = {"speakerName"}
+PAGE = Origin("http://localhost:5173")
+"""Where its page comes from: another server on this computer."""
+
 DEADLINE_S = 30.0
 
 Line = dict[str, Any]
@@ -80,6 +85,7 @@ def _shown(value: object, call: str) -> list[Line]:
         assert line["callId"] == call
         assert float(line["startTime"]) <= float(line["endTime"])
     keys = [line["eventTimestamp"] for line in value]
+    assert all(datetime.fromisoformat(key).tzinfo for key in keys)
     assert len(set(keys)) == len(keys)
     assert keys == sorted(keys)
     return value
@@ -89,7 +95,7 @@ def _shown(value: object, call: str) -> list[Line]:
 async def web_app(server: RunningServer, call: str | None = None) -> AsyncIterator[WebApp]:
     """Open its window on a call."""
     query = f"?{urlencode({'callId': call})}" if call else ""
-    async with connect(f"{server.ws}/api/stt/connect{query}") as socket:
+    async with connect(f"{server.ws}/api/stt/connect{query}", origin=PAGE) as socket:
         app = WebApp(socket)
         await app.greet()
         yield app
@@ -99,7 +105,7 @@ async def web_app(server: RunningServer, call: str | None = None) -> AsyncIterat
 async def microphone(server: RunningServer, **query: object) -> AsyncIterator[ClientConnection]:
     """Open its socket for sound; its Stop hangs up without a code, which arrives as 1005."""
     url = f"{server.ws}/api/stt/transcribe?{urlencode(query)}"
-    async with connect(url, max_queue=1) as socket:
+    async with connect(url, origin=PAGE, max_queue=1) as socket:
         yield socket
         if socket.state is State.OPEN:
             async with socket.send_context():
