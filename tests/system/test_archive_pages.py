@@ -66,6 +66,8 @@ async def test_a_corrected_talk_is_found_and_read_again(
     marked = page.locator('#lines [aria-current="true"]')
     await expect(marked).to_contain_text("Grazia Deledda nacque a Nùoro")
     await expect(page.locator("#timeline rect.corrected")).to_have_count(1)
+    # It was told faster than it can be said: nobody waited for its text.
+    await expect(page.locator("#timeline .lag")).to_have_count(0)
     await expect(page.locator("#lines")).not_to_contain_text(str(second["text"]))
     assert await violations(page) == []
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -4,7 +4,7 @@ import { showCurve } from "./mood.js";
 import { roomOfAddress } from "./reading.js";
 import { Playing, timed } from "./playing.js";
 import { ask, recordingOf, transcript, transcriptOf } from "./requests.js";
-import { gaps, timeline } from "./timeline.js";
+import { gaps, lags, timeline } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -88,8 +88,13 @@ async function load() {
   if (!lines.length) return;
   const { count, longest_s: longest } = gaps(lines);
   const silences = count ? `${count} silence${count > 1 ? "s" : ""} of ten seconds or more, the longest ${Math.round(longest)} s` : "no long silence";
-  $("gaps").textContent = `· ${silences}`;
-  $("timeline").append(timeline(lines, `Speech and its speed over ${clock(lines.at(-1).end_s)}: ${silences}`));
+  const late = lags(lines, talk.started_at);
+  const longestLag = late.length ? `text up to ${Math.ceil(Math.max(...late))} s late` : "";
+  const facts = [silences, longestLag].filter(Boolean).join(", ");
+  $("gaps").textContent = `· ${facts}`;
+  $("lag-key").hidden = !late.length;
+  const over = clock(lines.at(-1).end_s);
+  $("timeline").append(timeline(lines, late, `Speech, its speed and its lag over ${over}: ${facts}`));
   $("picture").hidden = false;
   showCurve($("mood"), room, talk.session);
   $("lines").append(...lines.map(said));

@@ -1,4 +1,4 @@
-/** Draws a talk: where there was speech, how fast it was, where lines were corrected. */
+/** Draws a talk: where there was speech, how fast it was, how late its text, and what was corrected. */
 
 const NS = "http://www.w3.org/2000/svg";
 const WIDTH = 1000;
@@ -13,6 +13,9 @@ const FASTEST = 240;
 /** Over how long the speed is averaged, at most a sixtieth of the talk less. */
 const LEAST_S = 10;
 
+/** Seconds of lag at the top of the picture. */
+const LATEST_S = 10;
+
 /** A silence this long is worth a number under the picture, in seconds. */
 export const GAP_S = 10;
 
@@ -26,9 +29,10 @@ function shape(name, attributes) {
  * Returns the picture as SVG.
  *
  * @param {{start_s: number, end_s: number, text: string, made_by: string}[]} lines
- * @param {string} title  What it shows, for those who do not see it.
+ * @param {number[]} late  Seconds of lag of each line; empty where nobody waited for the text.
+ * @param {string} title   What it shows, for those who do not see it.
  */
-export function timeline(lines, title) {
+export function timeline(lines, late, title) {
   const length = Math.max(...lines.map(({ end_s: end }) => end), 1);
   const x = (second) => (second / length) * WIDTH;
   const picture = shape("svg", {
@@ -49,6 +53,8 @@ export function timeline(lines, title) {
     );
   }
   picture.append(shape("polyline", { class: "rate", points: rates(lines, length).join(" ") }));
+  const lag = late.map((seconds, at) => point(x(lines[at].end_s), seconds / LATEST_S));
+  if (lag.length) picture.append(shape("polyline", { class: "lag", points: lag.join(" ") }));
   return picture;
 }
 
@@ -70,10 +76,27 @@ function share({ start_s: start, end_s: end, text }, from, to) {
 }
 
 function rates(lines, length) {
-  return [...points(lines, length)].map(([second, rate]) => {
-    const height = (HEIGHT - BAR - 4) * Math.min(rate / FASTEST, 1);
-    return `${Math.min((second / length) * WIDTH, WIDTH)},${HEIGHT - BAR - 2 - height}`;
-  });
+  return [...points(lines, length)].map(([second, rate]) =>
+    point((second / length) * WIDTH, rate / FASTEST),
+  );
+}
+
+/** Returns a place above the bars: a part of the height, 1 at the top. */
+function point(x, part) {
+  return `${Math.min(x, WIDTH)},${HEIGHT - BAR - 2 - (HEIGHT - BAR - 4) * Math.min(part, 1)}`;
+}
+
+/**
+ * Returns how many seconds after its last word each line was written; nothing where a recording was
+ * written down faster than it was said.
+ *
+ * @param {{end_s: number, at: string}[]} lines
+ * @param {string} startedAt  When the talk began, ISO 8601.
+ */
+export function lags(lines, startedAt) {
+  const began = Date.parse(startedAt);
+  const late = lines.map(({ at, end_s: end }) => (Date.parse(at) - began) / 1000 - end);
+  return late.some((seconds) => seconds < -1) ? [] : late.map((seconds) => Math.max(seconds, 0));
 }
 
 /** Returns how many silences there were, and the longest of them in seconds. */
