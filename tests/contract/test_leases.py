@@ -99,3 +99,15 @@ async def test_a_holder_that_slept_learns_that_its_room_is_gone(client: "Redis")
     assert one.fence("sala") < two.fence("sala")
     with pytest.raises(RoomElsewhere, match="due"):
         await one.take("sala")
+
+
+async def test_a_renewal_that_comes_late_does_not_keep_a_room_that_was_given_back(
+    client: "Redis",
+) -> None:
+    """Both are on their way at once, over two connections: else the room were nobody's for long."""
+    one, two = (RedisLeases(client, name, 60) for name in ("uno", "due"))
+    await one.take("sala")
+    lease = one._held["sala"]
+    await one.give_back("sala")
+    assert await one._renew({"sala": lease}) == [0]
+    assert await two.take("sala")

@@ -116,6 +116,8 @@ class RedisBus:
         self._has_outgoing = asyncio.Event()
         self._has_rooms = asyncio.Event()
         self._pubsub: PubSub | None = None
+        self._connecting = asyncio.Lock()
+        """Held while rooms are subscribed to: two at once would each open a connection."""
         self._heard_itself_s = 0.0
 
     async def publish(self, room: str, event: RoomEvent) -> None:
@@ -223,9 +225,10 @@ class RedisBus:
         await self._local.publish(room, Numbered(entry))
 
     async def _hear(self, room: str, state: _Room) -> None:
-        if self._pubsub:
-            with suppress(StoreFailed), broker_errors():
-                await self._pubsub.subscribe(room_key(room, "passing"))
+        async with self._connecting:
+            if self._pubsub:
+                with suppress(StoreFailed), broker_errors():
+                    await self._pubsub.subscribe(room_key(room, "passing"))
         with suppress(TimeoutError):
             async with asyncio.timeout(SUBSCRIBED_WITHIN_S):
                 await state.hears.wait()
@@ -251,8 +254,9 @@ class RedisBus:
 
     async def _listen_on(self, pubsub: "PubSub") -> None:
         now_s = asyncio.get_running_loop().time
-        rooms = [room_key(room, "passing") for room in self._rooms]
-        await pubsub.subscribe(self._own_channel, *rooms)
+        async with self._connecting:
+            rooms = [room_key(room, "passing") for room in self._rooms]
+            await pubsub.subscribe(self._own_channel, *rooms)
         self._heard_itself_s = now_s()
         while now_s() - self._heard_itself_s < SILENT_S:
             message = await pubsub.get_message(timeout=BEAT_S)

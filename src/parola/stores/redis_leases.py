@@ -45,7 +45,13 @@ return 1
 """
 """A lease that has run out and that nobody has taken since is good again."""
 
-RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    redis.call('DEL', KEYS[1])
+    redis.call('INCR', KEYS[2])
+end
+"""
+"""Counted too: a renewal that comes after it must not take the room again."""
 
 
 def monotonic() -> float:
