@@ -13,7 +13,7 @@ import psutil
 from tests.chaos.faults import Fault
 from tests.chaos.parts import Parts
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long a talk may take until its last word is safe, after the last fault."""
 
 AGAIN_S = 0.3

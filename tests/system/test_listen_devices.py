@@ -176,8 +176,9 @@ def test_a_program_is_heard_and_given_back(
             assert "parola listen --device loopback.monitor" in run.stderr
             assert our_modules(sound) == ["module-loopback", "module-null-sink"]
             assert sink_of(sound, "Firefox Test") == "loopback"
-        probed = parola("listen", "--device", "loopback", "--probe", env=env)
-        assert probed.stdout.startswith("loopback.monitor, PulseAudio: sound"), probed.stdout
+        if there == "loopback":
+            probed = parola("listen", "--device", "loopback", "--probe", env=env)
+            assert probed.stdout.startswith("loopback.monitor, PulseAudio: sound"), probed.stdout
         for _ in range(2):
             run = make(back, env=env)
             assert run.returncode == 0, run.stderr
