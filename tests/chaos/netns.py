@@ -111,6 +111,7 @@ def _enter(space: Path) -> None:
 def network(*members: str) -> Iterator[Network]:
     """Make a network for as long as it is needed."""
     made = Network(f"parola{os.getpid()}", list(members))
+    made.remove()  # a killed run of the same number may have left its own
     try:
         made.build()
         yield made
