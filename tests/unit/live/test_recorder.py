@@ -189,7 +189,7 @@ async def test_a_room_left_while_its_entries_wait_in_two_batches() -> None:
     for frame in range(3):
         recorder.submit("sala", _segment(frame), 0)
     recorder.close_room("sala")
-    async with _running(recorder):
+    async with asyncio.timeout(10), _running(recorder):
         await recorder.settled()
     assert await log.last_number("sala") == 4
     assert not recorder._rooms
