@@ -13,7 +13,8 @@ from parola.buses.local import LocalBus
 from parola.domain.log import Entry, RoomSummary, SessionPast
 from parola.engines.scripted import Script, ScriptedEngine
 from parola.live.recorder import Recorder
-from parola.live.rooms import Limits, Plugs, Rooms
+from parola.live.room import Plugs
+from parola.live.rooms import Limits, Rooms
 from parola.ports import Engine, Log
 from parola.server.access import Access
 from parola.server.deps import Services

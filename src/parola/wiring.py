@@ -43,7 +43,8 @@ from parola.live.playback import Playbacks, Recording
 from parola.live.protection import protected
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
 from parola.live.retention import Retention
-from parola.live.rooms import Limits, Plugs, Rooms
+from parola.live.room import Plugs
+from parola.live.rooms import Limits, Rooms
 from parola.live.shipper import Shipper
 from parola.live.textscreen import TextScreens
 from parola.live.windows import Windows

@@ -14,7 +14,8 @@ from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
 from parola.domain.vocabulary import room_name
 from parola.live.recorder import Recorder
-from parola.live.rooms import Limits, Plugs, Rooms
+from parola.live.room import Plugs
+from parola.live.rooms import Limits, Rooms
 from parola.server import sockets
 from parola.server.fanout import Fanout
 from parola.stores.memory import MemoryRoomBook

@@ -9,7 +9,8 @@ from parola.domain.log import Correction, Entry, Restore, Strike
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
 from parola.live.recorder import Recorder, Saving
-from parola.live.rooms import Room, Rooms, done_elsewhere
+from parola.live.room import Room
+from parola.live.rooms import Rooms, done_elsewhere
 
 MAX_LINE = 2000
 """Characters of a corrected line: two minutes of talk."""

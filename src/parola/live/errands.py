@@ -10,7 +10,8 @@ from parola.domain.errors import BadMessage, ParolaError, RoomElsewhere
 from parola.domain.vocabulary import RoomMode, RoomName
 from parola.live.editing import Editing, Kind, Target
 from parola.live.recorder import Saving
-from parola.live.rooms import Room, Rooms, Wish
+from parola.live.room import Room
+from parola.live.rooms import Rooms, Wish
 from parola.ports import Answered, Asked
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from parola.domain.errors import ParolaError, StoreFailed
 from parola.domain.log import Entry
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
-from parola.live.rooms import Room, Rooms
+from parola.live.room import Room
+from parola.live.rooms import Rooms
 from parola.ports import Numbered, RoomState, SharedLog
 from parola.wire import conversation
 

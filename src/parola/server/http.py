@@ -20,7 +20,7 @@ from parola.domain.vocabulary import RoomName, language_tag, room_name
 from parola.live.feed import View
 from parola.live.options import check_options, of_recording
 from parola.live.playback import Recording
-from parola.live.rooms import Room, lag_s
+from parola.live.room import Room, lag_s
 from parola.live.session import SessionPlan
 from parola.live.textscreen import LINES
 from parola.server.deps import Services, rights, services

@@ -15,7 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from parola.domain.vocabulary import ROOM_STATES, RoomName
-from parola.live.rooms import Room, lag_s
+from parola.live.room import Room, lag_s
 from parola.server.deps import Services, services
 
 router = APIRouter()

@@ -12,7 +12,8 @@ from parola.domain.errors import BadMessage, BadRoomName, ParolaError, Stopping
 from parola.domain.vocabulary import RoomName, language_tag, room_name
 from parola.live.feed import View
 from parola.live.intake import Hold, Intake
-from parola.live.rooms import Room, Rooms
+from parola.live.room import Room
+from parola.live.rooms import Rooms
 from parola.live.session import Session, SessionPlan, acknowledgements
 from parola.live.troubles import troubles
 from parola.server.deps import Services, close_code, services

@@ -20,7 +20,8 @@ from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import room_name
 from parola.live.editing import MAX_LINE, Editing, Target
 from parola.live.feed import View
-from parola.live.rooms import Room, Rooms
+from parola.live.room import Room
+from parola.live.rooms import Rooms
 from tests.houses import house
 
 ROOM = room_name("main")

@@ -18,7 +18,8 @@ from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked
 from parola.live.errands import Errands
 from parola.live.feed import View
 from parola.live.recorder import Recorder
-from parola.live.rooms import Limits, Plugs, Rooms
+from parola.live.room import Plugs
+from parola.live.rooms import Limits, Rooms
 from parola.live.session import SessionPlan
 from parola.stores.redis_books import RedisRoomBook
 from parola.stores.redis_leases import RedisLeases

@@ -17,7 +17,8 @@ from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName, language_tag, room_name
 from parola.engines.scripted import Script, ScriptedEngine, ScriptedStream, marked_audio
 from parola.live.feed import View
-from parola.live.rooms import STALE_S, Limits, Rooms
+from parola.live.room import STALE_S
+from parola.live.rooms import Limits, Rooms
 from parola.live.session import SessionPlan
 from parola.ports import StreamRequest
 from parola.stores.memory import MemoryLog

@@ -17,7 +17,8 @@ from parola.live.leaving import Leaving
 from parola.live.playback import Playbacks, Recording
 from parola.live.recorder import Recorder
 from parola.live.retention import Retention
-from parola.live.rooms import Limits, Plugs, Rooms
+from parola.live.room import Plugs
+from parola.live.rooms import Limits, Rooms
 from parola.live.session import SessionPlan
 from parola.ports import Bill
 from parola.server.access import Access
