@@ -36,7 +36,7 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 	scripts/npm-tools
 	scripts/sdk-venvs
 	@# What waits for real clocks runs one after the other; the rest takes all cores.
-	$(PY) -m pytest -n auto $(CLOCKED:%=--ignore=%)
+	$(PY) -m pytest -n auto --dist worksteal $(CLOCKED:%=--ignore=%)
 	$(PY) -m pytest $(CLOCKED)
 
 chaos: $(VENV)/.dev ## Kill, cut and fill everything on 1,000 seeded schedules and among real processes; SEED=…
