@@ -57,5 +57,5 @@ async def test_a_wait_that_is_cancelled_holds_nothing(tmp_path: Path) -> None:
                 pass
     async with held(tmp_path):
         pass
-    while any(thread.name.startswith("parola-log") for thread in threading.enumerate()):
+    while any(thread.name.startswith("parola-log") for thread in threading.enumerate()):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
