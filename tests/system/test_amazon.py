@@ -23,6 +23,8 @@ from parola.wire import transcribe
 from parola.wire.transcribe import TranscribeError
 from tests.unit.engines.amazon_service import KEYS, Fault, Kind, Service, running, settings_for
 
+pytestmark = pytest.mark.usefixtures("fast_mouths")
+
 FAULTS: tuple[Kind | TranscribeError, ...] = (
     "close",
     "reset",

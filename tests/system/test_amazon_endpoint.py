@@ -27,6 +27,8 @@ from tests.system.test_amazon import Screen, no_sleep, play, talk
 from tests.unit.engines.amazon_service import KEYS, REGION, Service, running, settings_for
 from tests.unit.transcribe_api.callers import over_http2
 
+pytestmark = pytest.mark.usefixtures("fast_mouths")
+
 KINDS: tuple[FaultKind, ...] = (
     "idle",
     "conflict",
