@@ -35,9 +35,9 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 		scripts/debian-packages --always:libasound2-plugins
 	scripts/npm-tools
 	scripts/sdk-venvs
-	@# What waits for real clocks runs one after the other; the rest takes all cores.
+	@# What waits for real clocks runs two at a time, whatever the machine; the rest takes all cores.
 	$(PY) -m pytest -n auto --dist worksteal $(CLOCKED:%=--ignore=%)
-	$(PY) -m pytest $(CLOCKED)
+	$(PY) -m pytest -n 2 --dist loadfile $(CLOCKED)
 
 chaos: $(VENV)/.dev ## Kill, cut and fill everything on 1,000 seeded schedules and among real processes; SEED=…
 	$(PY) -m tests.chaos $(SEED)

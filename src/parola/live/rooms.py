@@ -61,6 +61,9 @@ WATCH_S = 1.0
 SETTINGS_S = 2.0
 """How often settings are read anew that people may have made on another node."""
 
+LEAVING_S = 1.0
+"""How long a source waits for the one before it, which may be gone without our having read it."""
+
 LEFT = RoomState("recovering", "This server has lost the room; the talk goes on in a moment.")
 
 
@@ -250,7 +253,7 @@ class Rooms:
             StoreFailed: the room's log cannot be read.
         """
         async with self.enter(name) as room, self.owning(room, plan.session):
-            self._refuse_if_busy(room, joins=joins)
+            await self._until_free(room, joins=joins)
             plan = _planned(replace(plan, room=name), room.settings, self.event)
             engine, talk = await self._engine_or_tell(room, plan.language), Talk(room, plan)
             check_options(engine, plan)
@@ -475,6 +478,22 @@ class Rooms:
         """
         if room := self._rooms.get(name):
             self._refuse_if_busy(room)
+
+    async def _until_free(self, room: Room, *, joins: bool) -> None:
+        """Wait a moment for a source that has left: its socket is closed before that is read here.
+
+        Raises:
+            RoomBusy: it has not left.
+        """
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + LEAVING_S
+        while True:
+            try:
+                return self._refuse_if_busy(room, joins=joins)
+            except RoomBusy:
+                if clock() >= until_s:
+                    raise
+            await asyncio.sleep(LEAVING_S / 20)
 
     def _refuse_if_busy(self, room: Room, *, joins: bool = False) -> None:
         self._refuse_if_stopping()
