@@ -58,6 +58,16 @@ async def test_frames_of_any_size_become_lines(scripted: RunningServer, frame_by
     assert float(found[-1]["endTime"]) == count / 10
 
 
+async def test_a_long_stream_is_not_cut(scripted: RunningServer) -> None:
+    """The older server ended each stream after 30 s of sound, and the rest was lost: not here."""
+    async with web_app(scripted, "long") as app:
+        async with microphone(scripted, sampleRate=16_000, callId="long", username="Ada") as sound:
+            await speak(sound, marked_audio(range(900)))
+        found = await app.until(lambda lines: len(numbers(lines)) == 900)
+    assert numbers(found) == list(range(900))
+    assert float(found[-1]["endTime"]) == 90
+
+
 async def test_two_people_speak_in_one_call_at_once(scripted: RunningServer) -> None:
     """Each line has its speaker; neither keeps the other out, and all who look see the same."""
     async with web_app(scripted, "two") as one, web_app(scripted, "two") as other:
