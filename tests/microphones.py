@@ -1,15 +1,12 @@
 """A Chromium whose microphone plays a file, and one whose every tenth of a second has a number."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.browser import FLAGS, PATIENCE_MS
+from tests.browser import FLAGS, PATIENCE_MS, chromium_path
 
 COUNTING = Path(__file__).with_name("counting-microphone.js")
 
@@ -17,12 +14,7 @@ COUNTING = Path(__file__).with_name("counting-microphone.js")
 @asynccontextmanager
 async def chromium_hearing(recording: Path) -> AsyncIterator[Browser]:
     """Start a Chromium whose microphone plays a WAV file again and again."""
-    path = shutil.which("chromium")
-    if path is None:
-        reason = "there is no chromium; install it with: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    path = chromium_path()
     expect.set_options(timeout=PATIENCE_MS)
     microphone = [
         "--use-fake-device-for-media-stream",

@@ -27,7 +27,13 @@ from parola.domain.transcript import Segment
 from parola.ports import Forgotten
 from parola.stores import sqlite_archive, sqlite_forgetting
 from parola.stores.bodies import encode, entry_of, kind_of
-from parola.stores.sqlite_file import LOG_FILE, Connection, open_to_read, open_to_write
+from parola.stores.sqlite_file import (
+    LOG_FILE,
+    Connection,
+    open_to_read,
+    open_to_write,
+    transaction,
+)
 from parola.stores.sqlite_hold import held
 from parola.stores.sqlite_moods import SqliteMoods, put_unread
 from parola.stores.sqlite_outbox import SqliteOutbox, put
@@ -210,8 +216,7 @@ class SqliteLog:
 
 
 def _append(db: sqlite3.Connection, entries: Sequence[Entry], *, ships: bool, reads: bool) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(db):
         for entry in entries:
             if not _insert(db, entry):
                 continue
@@ -219,10 +224,6 @@ def _append(db: sqlite3.Connection, entries: Sequence[Entry], *, ships: bool, re
                 put(db, entry)
             if reads:
                 put_unread(db, entry)
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
 
 
 def _insert(db: sqlite3.Connection, entry: Entry) -> bool:

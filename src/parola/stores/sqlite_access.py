@@ -8,12 +8,12 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 from parola.domain.access import AuditEntry, Token, claims, token_of
-from parola.stores.sqlite_file import BUSY_S, Connection
+from parola.stores.sqlite_file import BUSY_S, Connection, transaction
 
 ACCESS_FILE = "access.sqlite3"
 
@@ -67,7 +67,7 @@ class SqliteAccessBook:
 
     async def add_key(self, key: bytes, keep: int = 2) -> None:
         def work(db: sqlite3.Connection) -> None:
-            with _transaction(db):
+            with transaction(db):
                 db.execute("INSERT INTO keys (key) VALUES (?)", (key,))
                 newest = "SELECT number FROM keys ORDER BY number DESC LIMIT ?"
                 db.execute(f"DELETE FROM keys WHERE number NOT IN ({newest})", (keep,))  # noqa: S608
@@ -79,7 +79,7 @@ class SqliteAccessBook:
         long_over = self._now_s() - KEEP_EXPIRED_S
 
         def work(db: sqlite3.Connection) -> None:
-            with _transaction(db):
+            with transaction(db):
                 db.execute("DELETE FROM tokens WHERE expires_at_s < ?", (long_over,))
                 db.execute("INSERT INTO tokens (id, expires_at_s, claims) VALUES (?, ?, ?)", row)
 
@@ -94,7 +94,7 @@ class SqliteAccessBook:
 
     async def revoke(self, token_id: str) -> bool:
         def work(db: sqlite3.Connection) -> bool:
-            with _transaction(db):
+            with transaction(db):
                 query = "UPDATE tokens SET revoked = 1 WHERE id = ?"
                 return bool(db.execute(query, (token_id,)).rowcount)
 
@@ -104,7 +104,7 @@ class SqliteAccessBook:
         row = (entry.at_ms, entry.holder, entry.token, entry.address, entry.action, entry.status)
 
         def work(db: sqlite3.Connection) -> None:
-            with _transaction(db):
+            with transaction(db):
                 db.execute(
                     "INSERT INTO audit (at_ms, holder, token, address, action, status)"
                     " VALUES (?, ?, ?, ?, ?, ?)",
@@ -137,14 +137,3 @@ def _open(folder: Path, held: ExitStack) -> sqlite3.Connection:
     held.enter_context(closing(db))
     db.executescript(SCHEMA)
     return db
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from parola.domain.errors import StoreFailed
 from parola.ports import Forgotten
+from parola.stores.sqlite_file import transaction
 from parola.stores.sqlite_schema import copies
 
 UNSCRUBBED = ""
@@ -25,8 +26,7 @@ def forget(db: sqlite3.Connection, before_ms: int, spare: Collection[str]) -> Fo
     What stays: each room's newest word on or off the record, and how far it has counted.
     """
     db.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (room TEXT, number INTEGER, session TEXT)")
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(db):
         _choose(db, before_ms, spare)
         talks = db.execute("SELECT DISTINCT room, session FROM doomed WHERE session <> ''")
         gone = frozenset((room, session) for room, session in talks)
@@ -40,10 +40,6 @@ def forget(db: sqlite3.Connection, before_ms: int, spare: Collection[str]) -> Fo
         """).rowcount
         if lines:
             _forget_beside(db)
-        db.execute("COMMIT")
-    finally:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
     return Forgotten(gone, lines)
 
 

@@ -11,7 +11,7 @@ from parola.domain.transcript import Segment
 from parola.ports import Unread
 from parola.stores.bodies import entry_of
 from parola.stores.sqlite_archive import edits_of
-from parola.stores.sqlite_file import Connection
+from parola.stores.sqlite_file import Connection, transaction
 
 MOST = 5000
 """Lines of a talk that are told of, the newest: some ten hours."""
@@ -46,8 +46,7 @@ class SqliteMoods:
         """One transaction. A line that was edited meanwhile has another ticket, and waits on."""
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(db):
                 for line in lines:
                     key = (line.room, line.number)
                     db.execute("DELETE FROM moods WHERE room = ? AND number = ?", key)
@@ -65,10 +64,6 @@ class SqliteMoods:
                         for m in moods
                     ],
                 )
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
 
         await self._writer.run(work)
 

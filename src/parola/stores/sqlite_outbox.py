@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from parola.domain.log import Entry
 from parola.ports import Outgoing, Refusal, Unsent
 from parola.stores.bodies import entry_of
-from parola.stores.sqlite_file import Connection
+from parola.stores.sqlite_file import Connection, transaction
 
 
 def put(db: sqlite3.Connection, entry: Entry) -> None:
@@ -48,17 +48,12 @@ class SqliteOutbox:
         """One transaction."""
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(db):
                 db.executemany("DELETE FROM outbox WHERE ticket = ?", [(t,) for t in sent])
                 db.executemany(
                     "UPDATE outbox SET refused = ? WHERE ticket = ?",
                     [(refusal.reason, refusal.ticket) for refusal in refused],
                 )
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
 
         await self._writer.run(work)
 
