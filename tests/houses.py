@@ -1,9 +1,10 @@
 """Rooms on memory for tests: no sockets, no disk, and a power switch."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import cast
@@ -11,7 +12,9 @@ from typing import cast
 from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
 from parola.domain.log import Entry, RoomSummary, SessionPast
+from parola.domain.vocabulary import RoomName
 from parola.engines.scripted import Script, ScriptedEngine
+from parola.live.feed import View
 from parola.live.recorder import Recorder
 from parola.live.room import Plugs
 from parola.live.rooms import Limits, Rooms
@@ -102,3 +105,12 @@ def services_of(home: House) -> Services:
         rooms=home.rooms, version="0", access=access, shares=Shares(), trusted_proxies=()
     )
     return cast("Services", services)
+
+
+async def texts(h: House, room: RoomName, after: int, count: int) -> list[str]:
+    """Return what a viewer of a room reads that has a number."""
+    found: list[str] = []
+    async with aclosing(h.rooms.watch(room, View(after=after))) as frames:
+        while len(found) < count:
+            found.append(json.loads(await anext(frames))["text"])
+    return found

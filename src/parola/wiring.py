@@ -70,7 +70,7 @@ from parola.stores.aws import open_aws
 from parola.stores.dynamodb import open_dynamodb
 from parola.stores.recordings import RecordingFolder
 from parola.stores.sqs import SqsQueue
-from parola.wiring_jobs import ForRecordings, JobSettings, open_jobs
+from parola.wiring_jobs import ForRecordings, JobSettings, networks_in, open_jobs
 from parola.wiring_stores import open_stores
 
 logger = logging.getLogger(__name__)
@@ -189,11 +189,7 @@ class Settings(JobSettings):
     @field_validator("trusted_proxy", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
-        """Take "10.0.0.0/8,::1" from the environment, and refuse what is no network."""
-        networks = value.split(",") if isinstance(value, str) else value
-        for network in networks if isinstance(networks, list | tuple) else ():
-            ipaddress.ip_network(network)
-        return networks
+        return networks_in(value)
 
     @property
     def policy(self) -> Policy:

@@ -28,6 +28,18 @@ PROGRAM = "parola.cli.job_process"
 """What writes a recording down, a process for each."""
 
 
+def networks_in(value: object) -> object:
+    """Take "10.0.0.0/8,::1" from the environment, and refuse what is no network.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    networks = value.split(",") if isinstance(value, str) else value
+    for network in networks if isinstance(networks, list | tuple) else ():
+        ipaddress.ip_network(network)
+    return networks
+
+
 class JobSettings(BaseSettings):
     """What can be set for them."""
 
@@ -72,11 +84,7 @@ class JobSettings(BaseSettings):
     @field_validator("webhook_network", mode="before")
     @classmethod
     def _webhook_networks(cls, value: object) -> object:
-        """Take "10.0.0.0/8,::1" from the environment, and refuse what is no network."""
-        networks = value.split(",") if isinstance(value, str) else value
-        for network in networks if isinstance(networks, list | tuple) else ():
-            ipaddress.ip_network(network)
-        return networks
+        return networks_in(value)
 
 
 @dataclass(frozen=True, slots=True)

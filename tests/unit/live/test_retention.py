@@ -1,19 +1,16 @@
 """Old talks go, also from rooms that are open, and nobody who speaks is held up or cut."""
 
 import asyncio
-import json
-from contextlib import aclosing
 
 from parola.beside import beside
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag, room_name
 from parola.engines.scripted import marked_audio
 from parola.live import retention as module
-from parola.live.feed import View
 from parola.live.retention import Retention
 from parola.live.session import SessionPlan
 from parola.ports import Forgotten
-from tests.houses import House, house
+from tests.houses import House, house, texts
 
 MAIN = room_name("main")
 ENGLISH = language_tag("en-US")
@@ -33,15 +30,6 @@ async def talk(h: House, session: str, first: int, count: int) -> None:
     await over(h)
 
 
-async def texts(h: House, after: int, count: int) -> list[str]:
-    """Return what a viewer reads that has a number."""
-    found: list[str] = []
-    async with aclosing(h.rooms.watch(MAIN, View(after=after))) as frames:
-        while len(found) < count:
-            found.append(json.loads(await anext(frames))["text"])
-    return found
-
-
 async def test_a_room_that_is_open_lets_go_of_old_talks() -> None:
     """Whoever reads the room anew gets nothing of them; numbers and a talk that runs go on."""
     async with house() as h, h.rooms.enter(MAIN) as room:
@@ -49,12 +37,12 @@ async def test_a_room_that_is_open_lets_go_of_old_talks() -> None:
         h.clock[0] += 2 * DAY_S
         async with h.rooms.speak(MAIN, SessionPlan("new", ENGLISH)) as speaking:
             await speaking.feed(marked_audio(range(50, 55)))
-            assert await texts(h, 0, 3) == ["0 1 2 3 4", "5 6 7 8 9", "50 51 52 53 54"]
+            assert await texts(h, MAIN, 0, 3) == ["0 1 2 3 4", "5 6 7 8 9", "50 51 52 53 54"]
             gone = await Retention(h.rooms, h.log).prune(1.0)
             assert gone == Forgotten(frozenset({("main", "old")}), 4)
-            assert await texts(h, 0, 1) == ["50 51 52 53 54"]
+            assert await texts(h, MAIN, 0, 1) == ["50 51 52 53 54"]
             await speaking.feed(marked_audio(range(55, 60)))
-            assert await texts(h, 0, 2) == ["50 51 52 53 54", "55 56 57 58 59"]
+            assert await texts(h, MAIN, 0, 2) == ["50 51 52 53 54", "55 56 57 58 59"]
         await over(h)
         assert room.feed.last_number == await h.log.last_number(MAIN)
         assert [entry.number for entry in await h.log.read(MAIN)] == [5, 6, 7, 8]
@@ -64,11 +52,11 @@ async def test_a_talk_that_runs_is_never_cut() -> None:
     """However long its source has been silent: its beginning stays in the log with its end."""
     async with house() as h, h.rooms.speak(MAIN, SessionPlan("long", ENGLISH)) as speaking:
         await speaking.feed(marked_audio(range(5)))
-        assert await texts(h, 0, 1) == ["0 1 2 3 4"]
+        assert await texts(h, MAIN, 0, 1) == ["0 1 2 3 4"]
         h.clock[0] += 40 * DAY_S
         assert await Retention(h.rooms, h.log).prune(30.0) == Forgotten()
         await speaking.feed(marked_audio(range(5, 10)))
-        assert await texts(h, 0, 2) == ["0 1 2 3 4", "5 6 7 8 9"]
+        assert await texts(h, MAIN, 0, 2) == ["0 1 2 3 4", "5 6 7 8 9"]
 
 
 async def test_a_room_that_was_emptied_counts_on_for_its_viewers() -> None:
@@ -81,8 +69,8 @@ async def test_a_room_that_was_emptied_counts_on_for_its_viewers() -> None:
         assert last > 100
         async with h.rooms.enter(MAIN) as room:
             await talk(h, "new", 0, 5)
-            assert await texts(h, last, 1) == ["0 1 2 3 4"]
-            assert await texts(h, 3, 1) == ["0 1 2 3 4"]
+            assert await texts(h, MAIN, last, 1) == ["0 1 2 3 4"]
+            assert await texts(h, MAIN, 3, 1) == ["0 1 2 3 4"]
             assert room.feed.last_number == last + 3
         await over(h)
         numbers = [e.number for e in await h.log.read(MAIN) if isinstance(e.body, Segment)]

@@ -1,26 +1,14 @@
 """A log that takes nothing for long: nobody waits, and nothing is lost or comes twice."""
 
 import asyncio
-import json
-from contextlib import aclosing
 
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag, room_name
 from parola.engines.scripted import marked_audio
-from parola.live.feed import View
 from parola.live.session import SessionPlan
-from tests.houses import House, house
+from tests.houses import house, texts
 
 MAIN = room_name("main")
-
-
-async def texts(h: House, after: int, count: int) -> list[str]:
-    """Return what a viewer reads that has a number."""
-    found: list[str] = []
-    async with aclosing(h.rooms.watch(MAIN, View(after=after))) as frames:
-        while len(found) < count:
-            found.append(json.loads(await anext(frames))["text"])
-    return found
 
 
 async def test_more_finals_than_a_window_wait_for_a_broken_log() -> None:
@@ -29,14 +17,14 @@ async def test_more_finals_than_a_window_wait_for_a_broken_log() -> None:
     async with house(limit_s=60.0) as h:
         async with h.rooms.speak(MAIN, SessionPlan("s", language_tag("en-US"))) as speaking:
             await speaking.feed(marked_audio(range(5)))
-            first = await texts(h, 0, 1)
+            first = await texts(h, MAIN, 0, 1)
             h.log.gate = asyncio.Event()
             for start in range(5, count, 500):
                 await speaking.feed(marked_audio(range(start, min(start + 500, count))))
-            everything = await texts(h, 0, 700)
+            everything = await texts(h, MAIN, 0, 700)
             assert everything[:1] == first
             assert " ".join(everything).split() == [str(number) for number in range(count)]
-            assert await texts(h, 101, 600) == everything[100:]
+            assert await texts(h, MAIN, 101, 600) == everything[100:]
             assert h.rooms.plugs.recorder.pending > 500
             assert len(await h.log.read(MAIN)) == 2
             h.log.gate.set()
