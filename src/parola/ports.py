@@ -399,8 +399,16 @@ class RoomBook(Protocol):
             StoreFailed: it cannot be read now.
         """
 
-    async def write(self, room: str, settings: RoomSettings) -> None:
-        """Set everything for the room anew; it is durable when this returns.
+    async def write(
+        self, room: str, settings: RoomSettings, before: RoomSettings | None = None
+    ) -> bool:
+        """Set everything for the room anew; it is durable when this returns True.
+
+        Args:
+            room: the room.
+            settings: what holds from now on.
+            before: what `read` returned. Where something else is set by now, nothing is written
+                and False is returned; None to overwrite whatever there is.
 
         Raises:
             StoreFailed: what was set before stays; trying again is safe.

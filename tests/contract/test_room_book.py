@@ -81,6 +81,23 @@ async def test_rooms_keep_to_themselves(book: RoomBook) -> None:
     assert (await book.read("à")).language == "de-DE"
 
 
+async def test_of_writers_that_have_seen_the_same_one_is_first(book: RoomBook) -> None:
+    """Whoever comes later, or has seen something else, changes nothing and is told so."""
+    german, french = (RoomSettings(language_tag(tag)) for tag in ("de-DE", "fr-FR"))
+    for seen in RoomSettings(), TALK:
+        outcomes = await asyncio.gather(
+            *(book.write("sala", settings, seen) for settings in (german, french))
+        )
+        assert sorted(outcomes) == [False, True]
+        won = german if outcomes[0] else french
+        assert await book.read("sala") == won
+        assert await book.write("sala", TALK, won)
+    assert not await book.write("sala", german, french)
+    assert not await book.write("altra", german, TALK)
+    assert await book.read("sala") == TALK
+    assert await book.read("altra") == RoomSettings()
+
+
 texts = st.text() | st.sampled_from(["\ud800", "\x00", 'a "b" \\ \n', "perché 🎤"])
 any_settings = st.builds(
     RoomSettings,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -14,10 +14,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from parola.beside import beside
+from parola.broker import open_broker
 from parola.engines.scripted import BLOCK_FRAMES
 from tests.broker import Broker, running_broker
 from tests.servers import RunningServer, serving
 from tests.speakers import Source, speak
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 LEASE_S = 4
 
@@ -218,6 +222,51 @@ def test_settings_are_everybodys(nodes: Nodes) -> None:
     body = {"language": "it-IT", "replacements": [{"heard": "nove", "shown": "9"}]}
     assert _put(nodes.one, "/api/rooms/aula/settings", body).is_success
     assert _get(nodes.two, "/api/rooms/aula/settings")["language"] == "it-IT"
+
+
+async def _held_up(client: "Redis", writes: int) -> None:
+    """Wait until so many settings wait to be written."""
+    async with asyncio.timeout(20):
+        while True:
+            clients: Any = await client.client_list()
+            if sum(who["cmd"] == "eval" and "b" in who["flags"] for who in clients) >= writes:
+                return
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", ["/api/rooms/contesa/settings", "/api/event/settings"])
+async def test_of_two_that_set_the_same_on_two_nodes_one_is_refused(
+    nodes: Nodes, path: str
+) -> None:
+    """As on one node: both have looked at it when the first one writes, and the other gets 412."""
+    async with open_broker(nodes.broker.url) as client, httpx.AsyncClient(timeout=15) as http:
+        seen = (await http.get(f"{nodes.one.url}{path}")).headers["ETag"]
+        for number in range(3):
+            # What is read is answered, and what is written waits.
+            await client.client_pause(10_000, all=False)
+            async with asyncio.TaskGroup() as tasks:
+                puts = [
+                    tasks.create_task(
+                        http.put(
+                            f"{node.url}{path}",
+                            json={"blocked": [f"{node.url} {number} {n}" for n in range(300)]},
+                            headers={"If-Match": seen},
+                        )
+                    )
+                    for node in (nodes.one, nodes.two)
+                ]
+                await _held_up(client, 2)
+                await client.client_unpause()
+            won, lost = sorted((put.result() for put in puts), key=lambda put: put.status_code)
+            assert (won.status_code, lost.status_code) == (200, 412), won.text + lost.text
+            assert lost.json()["code"] == "outdated"
+            for node in nodes.one, nodes.two:
+                there = await http.get(f"{node.url}{path}")
+                assert there.json() == won.json()
+                assert there.headers["ETag"] == won.headers["ETag"]
+            seen = won.headers["ETag"]
+        anyway = {"blocked": ["whatever there is"]}
+        assert (await http.put(f"{nodes.two.url}{path}", json=anyway)).status_code == 200
 
 
 async def test_captions_flow_while_the_broker_is_away(nodes: Nodes, tmp_path: Path) -> None:

@@ -426,14 +426,28 @@ class Rooms:
 
     async def _set(self, name: str, settings: RoomSettings, seen: str | None) -> RoomSettings:
         checked(settings)
-        async with self._setting:
-            before = await self.plugs.book.read(name)
+
+        def change(before: RoomSettings) -> RoomSettings:
             if seen not in {None, version_of(before)}:
                 raise Outdated("Somebody else has set this anew meanwhile; look at it again.")
             # What the operator lets be seen is set elsewhere, and not by whoever sends the words.
-            settings = replace(settings, mode=before.mode)
-            await self.plugs.book.write(name, settings)
-        return settings
+            return replace(settings, mode=before.mode)
+
+        return await self._change(name, change)
+
+    async def _change(
+        self, name: str, change: Callable[[RoomSettings], RoomSettings]
+    ) -> RoomSettings:
+        """Keep what `change` makes of what is set, and return it; of writers at once, one is first.
+
+        The lock is for those here; for those on other nodes it is tried on what they have set.
+        """
+        async with self._setting:
+            while True:
+                before = await self.plugs.book.read(name)
+                settings = change(before)
+                if await self.plugs.book.write(name, settings, before):
+                    return settings
 
     async def turn(self, name: RoomName, mode: RoomMode) -> Saving:
         """Set what a room lets be seen and kept; it holds at once, and outlives a restart.
@@ -445,10 +459,7 @@ class Rooms:
         async with self.enter(name) as room:
             try:
                 async with self.owning(room):
-                    async with self._setting:
-                        settings = replace(await self.plugs.book.read(name), mode=mode)
-                        await self.plugs.book.write(name, settings)
-                    room.settings = settings
+                    room.settings = await self._change(name, lambda set_: replace(set_, mode=mode))
                     return await room.turn(mode)
             except RoomElsewhere:
                 if self.envoy is None:

@@ -185,10 +185,15 @@ class MemoryRoomBook:
         self._fail_if_told()
         return self._rooms.get(room, RoomSettings())
 
-    async def write(self, room: str, settings: RoomSettings) -> None:
+    async def write(
+        self, room: str, settings: RoomSettings, before: RoomSettings | None = None
+    ) -> bool:
         """Write into a dictionary."""
+        if before not in {None, await self.read(room)}:
+            return False
         self._fail_if_told()
         self._rooms[room] = settings
+        return True
 
     def _fail_if_told(self) -> None:
         if self.fail_with:

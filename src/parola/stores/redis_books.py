@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from parola.broker import broker_errors
 from parola.domain.access import AuditEntry, Token, claims, token_of
-from parola.domain.errors import StoreFailed
 from parola.domain.room_settings import RoomSettings
 from parola.stores.sqlite_access import KEEP_EXPIRED_S, MAX_AUDIT
-from parola.stores.sqlite_room_book import decode, encode
+from parola.stores.sqlite_room_book import decoded, encode
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -22,6 +21,16 @@ REVOKED = "parola:access:revoked"
 AUDIT = "parola:access:audit"
 
 
+CHANGE = """
+local now = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if now ~= ARGV[2] and now ~= ARGV[3] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+"""Sets a room's settings where they are what the asker has seen. What is there already counts as
+done: after a break the client asks again, and cannot know that the first time was heard."""
+
+
 class RedisRoomBook:
     """A room book in one hash."""
 
@@ -30,21 +39,28 @@ class RedisRoomBook:
 
     async def read(self, room: str) -> RoomSettings:
         """One look into the hash."""
+        return decoded(room, await self._text(room))
+
+    async def write(
+        self, room: str, settings: RoomSettings, before: RoomSettings | None = None
+    ) -> bool:
+        """One field of the hash; of nodes that write what they made of the same, one does."""
+        if before is None:
+            with broker_errors():
+                await self._client.hset(SETTINGS, room, encode(settings))
+            return True
+        # Compared as it lies there: older settings have fewer fields than they would be given now.
+        text = await self._text(room)
+        if decoded(room, text) != before:
+            return False
+        with broker_errors():
+            answer: Any = self._client.eval(CHANGE, 1, SETTINGS, room, text or "", encode(settings))
+            return bool(await answer)
+
+    async def _text(self, room: str) -> str | None:
         with broker_errors():
             text: Any = await self._client.hget(SETTINGS, room)
-        if text is None:
-            return RoomSettings()
-        try:
-            return decode(text.decode())
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreFailed(
-                f"The settings of room {room!r} cannot be read ({error}); set them again."
-            ) from error
-
-    async def write(self, room: str, settings: RoomSettings) -> None:
-        """One field of the hash."""
-        with broker_errors():
-            await self._client.hset(SETTINGS, room, encode(settings))
+        return None if text is None else text.decode()
 
 
 class RedisAccessBook:

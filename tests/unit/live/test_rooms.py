@@ -9,9 +9,17 @@ from typing import Any, NoReturn
 
 import pytest
 
-from parola.domain.errors import NoEngine, RoomBusy, ServerFull, Stopping, StoreFailed, TooLarge
+from parola.domain.errors import (
+    NoEngine,
+    Outdated,
+    RoomBusy,
+    ServerFull,
+    Stopping,
+    StoreFailed,
+    TooLarge,
+)
 from parola.domain.log import StateChange, Withheld
-from parola.domain.room_settings import Replacement, RoomSettings
+from parola.domain.room_settings import WHOLE_EVENT, Replacement, RoomSettings, version_of
 from parola.domain.terms import Terms
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName, language_tag, room_name
@@ -21,7 +29,7 @@ from parola.live.room import STALE_S
 from parola.live.rooms import Limits, Rooms
 from parola.live.session import SessionPlan
 from parola.ports import StreamRequest
-from parola.stores.memory import MemoryLog
+from parola.stores.memory import MemoryLog, MemoryRoomBook
 from tests.houses import House, house
 
 MAIN = room_name("main")
@@ -289,6 +297,42 @@ async def test_settings_that_cannot_hold_change_nothing() -> None:
         with pytest.raises(NoEngine, match="en-US"):
             await h.rooms.set_up(MAIN, RoomSettings(ENGLISH))
         assert await h.book.read(MAIN) == RoomSettings()
+
+
+class SharedBook(MemoryRoomBook):
+    """A book in which another node writes just after this one has looked."""
+
+    def __init__(self, theirs: RoomSettings) -> None:
+        super().__init__()
+        self.theirs: RoomSettings | None = theirs
+
+    async def read(self, room: str) -> RoomSettings:
+        """Return what was there before the other one wrote."""
+        there = await super().read(room)
+        if self.theirs:
+            theirs, self.theirs = self.theirs, None
+            await self.write(room, theirs)
+        return there
+
+
+async def test_what_another_node_sets_at_the_same_time_is_not_lost() -> None:
+    """Who has not seen it is refused, who does not care loses no mode, and a mode no words."""
+    words = RoomSettings(blocked=("accidenti",))
+    async with house(book=SharedBook(words)) as h:
+        with pytest.raises(Outdated):
+            await h.rooms.set_up(MAIN, RoomSettings(ITALIAN), version_of(RoomSettings()))
+        assert await h.book.read(MAIN) == words
+    async with house(book=SharedBook(words)) as h:
+        with pytest.raises(Outdated):
+            await h.rooms.set_up_event(RoomSettings(), version_of(RoomSettings()))
+        assert await h.book.read(WHOLE_EVENT) == words
+    async with house(book=SharedBook(RoomSettings(mode="hidden"))) as h:
+        await h.rooms.set_up(MAIN, words, version_of(RoomSettings()))
+        assert await h.book.read(MAIN) == replace(words, mode="hidden")
+    async with house(book=(book := SharedBook(RoomSettings()))) as h, h.rooms.enter(MAIN):
+        book.theirs = words
+        await h.rooms.turn(MAIN, "paused")
+        assert await h.book.read(MAIN) == replace(words, mode="paused")
 
 
 async def test_what_was_misheard_is_put_right_in_partials_and_finals() -> None:
