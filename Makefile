@@ -42,7 +42,7 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 chaos: $(VENV)/.dev ## Kill, cut and fill everything on 1,000 seeded schedules and among real processes; SEED=…
 	$(PY) -m tests.chaos $(SEED)
 
-storm: $(VENV)/.dev ## Lose answers, throttle and kill along the pipeline, 5 seeds; SEED=… replays one
+storm: $(VENV)/.dev ## Lose answers, throttle and kill along the pipeline and its server; SEED=… replays one
 	scripts/sdk-venvs
 	$(PY) -m tests.pipeline $(SEED)
 

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,19 +46,29 @@ class RunningServer:
 
 @contextmanager
 def serving(
-    data: Path, *options: str, ports: int = 1, port: int = 0, prefix: Sequence[str] = ()
+    data: Path,
+    *options: str,
+    ports: int = 1,
+    port: int = 0,
+    prefix: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServer]:
     """Start `parola serve` on loopback and free ports, or one port; it is ended with the context.
 
-    What it writes to stderr is in `<data>/../server.log`. `prefix` goes before its command.
+    What it writes to stderr is in `<data>/../server.log`. `prefix` goes before its command;
+    `environment` is added to ours.
     """
     command = [*prefix, sys.executable, "-m", "parola.cli", "serve", "--data", str(data), *options]
     for _ in range(ports):
         command += ["--port", str(port)]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PAROLA_")}
+    ours = {k: v for k, v in os.environ.items() if not k.startswith("PAROLA_")}
     with (data.parent / "server.log").open("a") as log:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**ours, **(environment or {})},
         )
     try:
         yield RunningServer(process, _wait_until_ready(process, ports, data), data)

@@ -21,7 +21,8 @@ class Source:
         self.session = str(uuid4())
         self.safe = 0
         """Numbers whose text is in the log, as far as the server has said."""
-        self._sent = 0
+        self.sent = 0
+        """Numbers that have been sent, as far as the server goes on from them."""
 
     @asynccontextmanager
     async def connected(
@@ -39,13 +40,13 @@ class Source:
             await socket.send(json.dumps(start))
             ready = json.loads(await socket.recv())
             assert ready["type"] == "ready"
-            self._sent = ready["position"] // BLOCK_FRAMES
+            self.sent = ready["position"] // BLOCK_FRAMES
             yield socket
 
     async def say(self, socket: ClientConnection, until: int) -> None:
         """Send the numbers that are left before `until`."""
-        await socket.send(marked_audio(range(self._sent, until)))
-        self._sent = until
+        await socket.send(marked_audio(range(self.sent, until)))
+        self.sent = until
 
     async def hear_acks(self, socket: ClientConnection) -> None:
         """Take acknowledgements until the connection ends."""

@@ -22,8 +22,8 @@ SILENT.disabled = True
 class Reader:
     """Reads a room in a thread of its own, from its first line on, until it is left."""
 
-    def __init__(self, server: str) -> None:
-        self._url = f"{server}/ws/transcript/main"
+    def __init__(self, server: str, room: str = "main") -> None:
+        self._url = f"{server}/ws/transcript/{room}"
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.seen: list[dict[str, Any]] = []

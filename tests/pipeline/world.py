@@ -7,11 +7,11 @@ import random
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tests.pipeline.link import Link, link
 from tests.stand_ins import StandIn, aws_environment, make_table
@@ -33,13 +33,17 @@ class World:
 
     def texts(self) -> list[str]:
         """Return what the table holds of the room, in its order."""
+        return [item["transcript"]["S"] for item in self.rows()]
+
+    def rows(self) -> list[dict[str, dict[str, str]]]:
+        """Return the room's rows in the table, in its order."""
         db = self.stand_in.client("dynamodb")
         pages = db.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="pk = :room",
             ExpressionAttributeValues={":room": {"S": "sala"}},
         )
-        return [item["transcript"]["S"] for page in pages for item in page["Items"]]
+        return [item for page in pages for item in page["Items"]]
 
     def put_aside(self) -> list[str]:
         """Return, and take, the bodies in the dead-letter queue."""
@@ -50,6 +54,20 @@ class World:
         ).get("Messages"):
             found += [message["Body"] for message in messages]
         return found
+
+    def on_the_way(self) -> int:
+        """Return how many messages are in the queue or in the function's hands."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.stand_in.client("sqs").get_queue_attributes(
+            QueueUrl=self.queue, AttributeNames=names
+        )
+        return sum(int(found["Attributes"][name]) for name in names)
+
+    def calm(self) -> None:
+        """Let nothing fail any more."""
+        for line in (self.to_queue, self.from_queue, self.to_table):
+            line.faults.lost_answer = line.faults.throttled = 0.0
+            line.faults.is_down = False
 
     async def start(self, module: str, *arguments: str) -> asyncio.subprocess.Process:
         """Start a piece in a process of its own."""
@@ -107,39 +125,43 @@ async def storm(there: World, folder: Path, finals: int, seed: int) -> list[str]
             speaker = await there.start(
                 "tests.pipeline.speaker", str(folder), there.queue, str(goal)
             )
-            await until(lambda down=down: there.to_queue.faults.seen["down"] > down, 60)
+            await until(partial(_has_refused_more, there, down), 60)
             there.to_queue.faults.is_down = False
             rows = dice.randrange(goal - finals // 3 + 1, goal)
-            await until(lambda rows=rows: len(there.texts()) >= rows, 60)
+            await until(partial(_has_rows, there, rows), 60)
             if goal < finals:
-                await _kill(speaker)
-                await _kill(keeper)
+                await kill(speaker)
+                await kill(keeper)
                 keeper = await there.start("tests.pipeline.keeper", there.queue)
         assert speaker.stdout is not None
         said = await asyncio.wait_for(speaker.stdout.readline(), 60)
         assert said == b"all sent\n"
-        _calm(there)
-        await until(lambda: len(there.texts()) >= finals, 60)
+        there.calm()
+        await until(partial(_has_rows, there, finals), 60)
         return there.texts()
     finally:
-        await _kill(speaker)
-        await _kill(keeper)
+        await kill(speaker)
+        await kill(keeper)
 
 
-def _calm(there: World) -> None:
-    for line in (there.to_queue, there.from_queue, there.to_table):
-        line.faults.lost_answer = line.faults.throttled = 0.0
+def _has_refused_more(there: World, than: int) -> bool:
+    return there.to_queue.faults.seen["down"] > than
 
 
-async def until(condition: Any, within_s: float) -> None:  # noqa: ANN401
+def _has_rows(there: World, rows: int) -> bool:
+    return len(there.texts()) >= rows
+
+
+async def until(condition: Callable[[], bool], within_s: float, look_s: float = 0.1) -> None:
     """Wait until a condition of a store is met; stores cannot be awaited."""
     deadline = time.monotonic() + within_s
     while not await asyncio.to_thread(condition):
         assert time.monotonic() < deadline, "it does not happen"
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(look_s)
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """End a piece with SIGKILL, if it runs."""
     if process.returncode is None:
         process.kill()
     await process.wait()
