@@ -135,20 +135,19 @@ async def open_jobs(
 @asynccontextmanager
 async def _transcriber(settings: JobSettings, given: ForRecordings) -> AsyncIterator[Transcriber]:
     """Give what writes recordings down: Amazon where it has a bucket, else the engines here."""
+    max_s = settings.max_job_h * 3600
+    here = RecordingProcess(PROGRAM, given.engine_settings, max_s, given.check)
+    if not (settings.job_bucket or settings.job_source):
+        yield here
+        return
     async with AsyncExitStack() as stack:
+        objects = S3(await stack.enter_async_context(open_aws("s3")))
+        writer: Transcriber = here
         if settings.job_bucket:
-            objects = S3(await stack.enter_async_context(open_aws("s3")))
             transcribe = await stack.enter_async_context(open_aws("transcribe"))
             events = await stack.enter_async_context(_events(settings.job_events))
-            yield AmazonBatch(transcribe, objects, settings.job_bucket, events)
-            return
-        max_s = settings.max_job_h * 3600
-        here = RecordingProcess(PROGRAM, given.engine_settings, max_s, given.check)
-        if settings.job_source:
-            objects = S3(await stack.enter_async_context(open_aws("s3")))
-            yield Fetched(here, objects, given.max_bytes)
-        else:
-            yield here
+            writer = AmazonBatch(transcribe, objects, settings.job_bucket, events, here)
+        yield Fetched(writer, objects, given.max_bytes)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import pytest
 
 from parola.domain.errors import BadAudio
 from parola.domain.jobs import Job, Notice, Written
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import language_tag
 from parola.ports import JobBook
@@ -55,6 +56,7 @@ TEXT = Written(
         Segment("talk", 2, "no", 1600, 3200, True, "it-IT"),
     ),
     0.2,
+    (Withheld("talk", "thank you \ud800", 1600, 3200, "no speech", 3.1, "amazon"),),
 )
 
 
@@ -69,19 +71,20 @@ async def test_jobs_come_back_in_the_order_in_which_they_came(book: JobBook) -> 
 
 
 async def test_a_text_is_kept_with_its_job(book: JobBook) -> None:
-    """Words, times and speakers come back as they were, and a later put leaves them."""
+    """Words, times, speakers and what was withheld come back; a later put leaves them."""
     await book.put(job("a"))
     assert await book.written("a") == Written((), 0.0)
-    done = job("a").begun(2).done(0.2, 3)
+    done = job("a").begun(2).done(TEXT, 3)
     await book.put(done, TEXT)
     await book.put(done)
     assert await book.written("a") == TEXT
     assert await book.jobs() == [done]
+    assert done.withheld_words == 3
 
 
 async def test_what_was_removed_is_gone(book: JobBook) -> None:
     """With its text; others stay, and removing again changes nothing."""
-    await book.put(job("a").done(0.2, 3), TEXT)
+    await book.put(job("a").done(TEXT, 3), TEXT)
     failed = job("b").failed(BadAudio("The file is empty."), 5)
     await book.put(failed)
     await book.remove("a")

@@ -1,7 +1,9 @@
 """Writes down one recording for a server: `python -m parola.cli.job_process`, not for people.
 
-It takes one order, a line of JSON, and tells by lines of JSON what it hears. Its stdin stays open
-as long as the server lives: when it ends, however the server ended, so does this process.
+It takes one order, a line of JSON, and tells by lines of JSON what it hears. Where somebody else
+has written the recording down, that text follows the order, and is weighed against the sound. Its
+stdin stays open as long as the server lives: when it ends, however the server ended, so does this
+process.
 """
 
 import asyncio
@@ -17,14 +19,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from parola.audio.decode import decode
+from parola.audio.gate import Gate
+from parola.audio.silero import SileroDetector
 from parola.cli.serving import log_to_stderr
 from parola.cli.transcribing import open_recogniser, transcribe_file
+from parola.domain.audio import to_seconds
 from parola.domain.errors import ParolaError
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
+from parola.live.proving import Proof
+from parola.wire.transcribe_batch import read_transcript
 from parola.wiring import Settings
 
 TELL_S = 0.25
 """How often it tells how far it is."""
+
+AMAZON = "amazon"
+"""Whose texts are weighed: the name of Amazon's row of thresholds, and of who heard a segment."""
 
 LOWEST = 19
 """The system's word for: after everybody else."""
@@ -39,30 +51,47 @@ def main() -> None:
         os.nice(LOWEST)
     log_to_stderr(logging.WARNING)
     order = json.loads(_first_line())
+    text = _next_bytes(order["text"]["bytes"]) if order["text"] else None
     threading.Thread(target=_end_with_the_server, daemon=True).start()
+    file, settings, progress = Path(order["file"]), Settings(**order["settings"]), _Progress()
     try:
-        asyncio.run(_transcribe(Path(order["file"]), Settings(**order["settings"])))
+        if text is None:
+            asyncio.run(_transcribe(file, settings, progress))
+        else:
+            segments = read_transcript(text, order["text"]["job"], settings.language, AMAZON)
+            gate = Gate(SileroDetector()) if settings.gate else None
+            _prove(file, Proof(segments, gate, AMAZON), progress)
+        _tell({"seconds": progress.newest_s})
     except ParolaError as error:
         _tell({"error": error.code, "message": error.message})
 
 
-async def _transcribe(file: Path, settings: Settings) -> None:
-    told_at, newest_s = 0.0, 0.0
+class _Progress:
+    """Tells how far it is, not too often."""
 
-    def progress(done_s: float) -> None:
-        nonlocal told_at, newest_s
-        newest_s = max(newest_s, done_s)
-        if time.monotonic() - told_at >= TELL_S:
-            told_at = time.monotonic()
-            _tell({"done_s": newest_s})
+    def __init__(self) -> None:
+        self._told_at = 0.0
+        self.newest_s = 0.0
 
-    def show(segment: Segment) -> None:
-        if segment.is_final:
-            _tell({"segment": asdict(segment)})
+    def __call__(self, done_s: float) -> None:
+        self.newest_s = max(self.newest_s, done_s)
+        if time.monotonic() - self._told_at >= TELL_S:
+            self._told_at = time.monotonic()
+            _tell({"done_s": self.newest_s})
 
+
+async def _transcribe(file: Path, settings: Settings, progress: _Progress) -> None:
     with open_recogniser(settings) as recogniser:
-        await transcribe_file(file, recogniser, show, progress)
-    _tell({"seconds": newest_s})
+        await transcribe_file(file, recogniser, _tell_piece, progress, _tell_piece)
+
+
+def _prove(file: Path, proof: Proof, progress: _Progress) -> None:
+    for chunk in decode(file):
+        for piece in proof.hear(chunk):
+            _tell_piece(piece)
+        progress(to_seconds(chunk.end_frame))
+    for piece in proof.end():
+        _tell_piece(piece)
 
 
 def _first_line() -> bytes:
@@ -73,10 +102,26 @@ def _first_line() -> bytes:
     return line
 
 
+def _next_bytes(size: int) -> bytes:
+    """Return what follows; less where the server has gone."""
+    parts = []
+    while size and (part := os.read(0, size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
 def _end_with_the_server() -> None:
     while os.read(0, 1024):
         pass
     os._exit(1)
+
+
+def _tell_piece(piece: Segment | Withheld) -> None:
+    if isinstance(piece, Withheld):
+        _tell({"withheld": asdict(piece)})
+    elif piece.is_final:
+        _tell({"segment": asdict(piece)})
 
 
 def _tell(fields: dict[str, Any]) -> None:

@@ -79,20 +79,28 @@ def open_recogniser(settings: Settings, asked: Asked | None = None) -> Iterator[
 
 
 class Told:
-    """A sink that hands each segment to a function. A failure ends the run, so states do not."""
+    """A sink that hands what comes to functions. A failure ends the run, so states do not."""
 
-    def __init__(self, on_segment: Callable[[Segment], None]) -> None:
+    def __init__(
+        self, on_segment: Callable[[Segment], None], on_withheld: Callable[[Withheld], None]
+    ) -> None:
         self._on_segment = on_segment
+        self._on_withheld = on_withheld
 
     async def show(self, segment: Segment) -> None:
         """Hand the segment on."""
         self._on_segment(segment)
 
     async def withhold(self, withheld: Withheld) -> None:
-        """Say nothing: a file holds what was said."""
+        """Hand it on."""
+        self._on_withheld(withheld)
 
     async def tell(self, state: RoomState) -> None:
         """Say nothing: warnings go to the log."""
+
+
+def unheard(withheld: Withheld) -> None:
+    """Say nothing of what was withheld: a file holds what was said."""
 
 
 def new_session(
@@ -100,6 +108,7 @@ def new_session(
     on_segment: Callable[[Segment], None],
     rate_hz: int = RATE_HZ,
     channels: int = 1,
+    on_withheld: Callable[[Withheld], None] = unheard,
 ) -> Session:
     """Return a session that tells a recording's segments to a function."""
     plan = SessionPlan(
@@ -110,7 +119,7 @@ def new_session(
     )
     plan = of_recording(recogniser.engine, plan, rate_hz, channels)
     gate = Gate(SileroDetector()) if recogniser.gated else None
-    return Session(plan, recogniser.engine, gate, Told(on_segment))
+    return Session(plan, recogniser.engine, gate, Told(on_segment, on_withheld))
 
 
 async def transcribe_file(
@@ -118,6 +127,7 @@ async def transcribe_file(
     recogniser: Recogniser,
     on_segment: Callable[[Segment], None],
     on_progress: Callable[[float], None],
+    on_withheld: Callable[[Withheld], None] = unheard,
 ) -> None:
     """Recognise a file as fast as the engine goes.
 
@@ -126,6 +136,7 @@ async def transcribe_file(
         recogniser: see `open_recogniser`.
         on_segment: gets every partial and final.
         on_progress: gets the seconds of sound that are done: final text, or known to hold none.
+        on_withheld: gets what the engine wrote without speech under it.
 
     Raises:
         NotFound, BadAudio: the file cannot be read.
@@ -141,7 +152,7 @@ async def transcribe_file(
         progress()
 
     facts = probe(path)
-    session = new_session(recogniser, heard, facts.rate_hz, facts.channels)
+    session = new_session(recogniser, heard, facts.rate_hz, facts.channels, on_withheld)
     async with beside(session.run()):
         await player.play(session, progress)
         session.end()

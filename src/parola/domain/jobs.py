@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from parola.domain.errors import BadMessage, ParolaError, TooLarge
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language
 
@@ -82,6 +83,8 @@ class Job:
     """Why it failed, a sentence."""
 
     notice: Notice | None = None
+    withheld_words: int = 0
+    """Words that its text does not have, since there is no speech under them."""
 
     @property
     def is_over(self) -> bool:
@@ -117,9 +120,11 @@ class Job:
         )
         return self.failed(died, now_ms)
 
-    def done(self, seconds: float, now_ms: int) -> "Job":
+    def done(self, written: "Written", now_ms: int) -> "Job":
         """Return it with its text there."""
-        return self._over(replace(self, status="done", seconds=seconds), now_ms)
+        words = sum(len(withheld.text.split()) for withheld in written.withheld)
+        done = replace(self, status="done", seconds=written.seconds, withheld_words=words)
+        return self._over(done, now_ms)
 
     def failed(self, error: ParolaError, now_ms: int) -> "Job":
         """Return it with the reason why there is no text."""
@@ -139,6 +144,9 @@ class Written:
     segments: tuple[Segment, ...]
     seconds: float
     """How long the recording is."""
+
+    withheld: tuple[Withheld, ...] = ()
+    """What was written without speech under it, and is not in the text."""
 
 
 def check_length(seconds: float | None, max_s: float) -> None:

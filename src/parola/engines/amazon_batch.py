@@ -2,14 +2,15 @@
 
 Amazon's job has the name of ours, so that a server which died in between finds it again: it is
 begun, and paid for, once. What Amazon says when it is asked is the truth; an event only says that
-it is time to ask. Not run against AWS yet, only against a stand-in.
+it is time to ask. Its text is weighed against the sound before anybody gets it (docs/why/029). Not
+run against AWS yet, only against a stand-in.
 """
 
 import logging
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from parola.domain.errors import (
     BadAudio,
@@ -23,7 +24,6 @@ from parola.domain.jobs import Job, Written, check_length
 from parola.domain.vocabulary import Language
 from parola.engines.amazon_batch_events import Events, Service
 from parola.ports import Objects
-from parola.wire.transcribe_batch import read_transcript
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +40,26 @@ TRANSCRIPT_BYTES = 256 * 2**20
 """Four hours of quick speech are some 10 MB."""
 
 
+class Prover(Protocol):
+    """Weighs what Amazon has written against the sound."""
+
+    async def prove(
+        self, job: Job, file: Path, text: bytes, on_progress: Callable[[float], None]
+    ) -> Written:
+        """Return what of a text is in the recording.
+
+        Raises:
+            NotFound: there is no recording any more.
+            EngineFailed: the text cannot be read, or it does not work now.
+            BadAudio: the recording cannot be decoded.
+        """
+
+
 class AmazonBatch:
-    """A transcriber. What it puts into its bucket is deleted when the job is over."""
+    """A transcriber; it needs each recording as a file, wherever Amazon reads it.
+
+    What it puts into its bucket is deleted when the job is over.
+    """
 
     def __init__(
         self,
@@ -49,6 +67,7 @@ class AmazonBatch:
         objects: Objects,
         bucket: str,
         events: Events,
+        prover: Prover,
         *,
         poll_s: float = POLL_S,
     ) -> None:
@@ -57,6 +76,7 @@ class AmazonBatch:
         self._objects = objects
         self._bucket = bucket
         self._events = events
+        self._prover = prover
         self._poll_s = poll_s
 
     def check(self, language: Language) -> None:
@@ -66,12 +86,12 @@ class AmazonBatch:
             )
 
     async def transcribe(
-        self,
-        job: Job,
-        file: Path,
-        on_progress: Callable[[float], None],  # noqa: ARG002 - Amazon tells none
+        self, job: Job, file: Path, on_progress: Callable[[float], None]
     ) -> Written:
-        """Cancelled, it leaves Amazon's job alone: the next one to ask takes it up."""
+        """Cancelled, it leaves Amazon's job alone: the next one to ask takes it up.
+
+        Amazon tells no progress: what is told is how far its text is weighed.
+        """
         check_length(job.seconds, LONGEST_S)
         if await self._found(_name(job)) is None:
             media = job.source or self._place(job, "in")
@@ -80,9 +100,7 @@ class AmazonBatch:
             await self._start(job, media)
         await self._until_over(_name(job))
         text = await self._objects.read(self._place(job, "json"), TRANSCRIPT_BYTES)
-        segments = read_transcript(text, job.id, job.language, "amazon")
-        seconds = job.seconds or (segments[-1].end_s if segments else 0.0)
-        return Written(segments, seconds)
+        return await self._prover.prove(job, file, text, on_progress)
 
     async def forget(self, job: Job) -> None:
         """A source in somebody's bucket stays."""

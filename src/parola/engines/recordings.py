@@ -14,6 +14,7 @@ from typing import Any
 from parola.domain import errors
 from parola.domain.errors import EngineFailed, NotFound, ParolaError
 from parola.domain.jobs import Job, Written, check_length
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import Language
 
@@ -71,10 +72,25 @@ class RecordingProcess:
         self, job: Job, file: Path, on_progress: Callable[[float], None]
     ) -> Written:
         """Cancelled, it has ended the process."""
-        order = _order(file, {**self._settings, "language": job.language})
+        return await self._done(job, file, on_progress, None)
+
+    async def prove(
+        self, job: Job, file: Path, text: bytes, on_progress: Callable[[float], None]
+    ) -> Written:
+        """Return what of a text that Amazon has written is in the recording; see `transcribe`."""
+        return await self._done(job, file, on_progress, text)
+
+    async def _done(
+        self, job: Job, file: Path, on_progress: Callable[[float], None], text: bytes | None
+    ) -> Written:
+        order = {
+            "file": _there(file),
+            "settings": {**self._settings, "language": job.language},
+            "text": None if text is None else {"job": job.id, "bytes": len(text)},
+        }
         process = await self._start()
         try:
-            await _give(process, order)
+            await _give(process, json.dumps(order).encode() + b"\n" + (text or b""))
             return await self._told(process, on_progress)
         finally:
             if process.returncode is None:
@@ -104,12 +120,15 @@ class RecordingProcess:
     ) -> Written:
         """Return what the process says until it says that it is done."""
         segments: list[Segment] = []
+        withheld: list[Withheld] = []
         while True:
             told = await self._next(process)
             if "segment" in told:
                 segments.append(_segment(told["segment"]))
+            elif "withheld" in told:
+                withheld.append(Withheld(**told["withheld"]))
             elif "seconds" in told:
-                return Written(tuple(segments), told["seconds"])
+                return Written(tuple(segments), told["seconds"], tuple(withheld))
             elif "error" in told:
                 raise _ERRORS.get(told["error"], EngineFailed)(told["message"])
             else:
@@ -133,15 +152,15 @@ class RecordingProcess:
         return told
 
 
-def _order(file: Path, settings: Mapping[str, Any]) -> bytes:
-    """Return what the process is told.
+def _there(file: Path) -> str:
+    """Return where the recording is.
 
     Raises:
         NotFound: there is no recording any more.
     """
     if not file.exists():
         raise NotFound("The recording is not here any more; please send it again.")
-    return json.dumps({"file": str(file.resolve()), "settings": settings}).encode() + b"\n"
+    return str(file.resolve())
 
 
 async def _give(process: asyncio.subprocess.Process, order: bytes) -> None:

@@ -310,7 +310,7 @@ class Jobs:
             logger.exception("recording %s: unexpected", job.id)
             bug = EngineFailed("Something unexpected went wrong; the server's log says what.")
             return job.failed(bug, self._now_ms()), None
-        return job.done(written.seconds, self._now_ms()), written
+        return job.done(written, self._now_ms()), written
 
     def _note_progress(self, job: Job, done_s: float) -> None:
         self._done_s[job.id] = done_s

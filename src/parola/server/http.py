@@ -188,17 +188,20 @@ async def withheld(running: Running, room: str) -> dict[str, Any]:
     while page := await running.rooms.plugs.log.read(name, after, PAGE):
         after = page[-1].number
         kept += [
-            _withheld(entry.number, entry.at_ms, entry.body)
+            {
+                "seq": entry.number,
+                "at": captions.utc_iso(entry.at_ms),
+                **withheld_fields(entry.body),
+            }
             for entry in page
             if isinstance(entry.body, Withheld)
         ]
     return {"room": name, "withheld": list(kept)}
 
 
-def _withheld(number: int, at_ms: int, body: Withheld) -> dict[str, Any]:
+def withheld_fields(body: Withheld) -> dict[str, Any]:
+    """Return what was withheld, and why, for programs."""
     return {
-        "seq": number,
-        "at": captions.utc_iso(at_ms),
         "session": body.session,
         "text": body.text,
         "start_s": to_seconds(body.first_frame),

@@ -18,7 +18,7 @@ from parola.domain.log import Body, Entry, StateChange
 from parola.domain.vocabulary import language_tag
 from parola.live.jobs import Jobs, JobView
 from parola.server.deps import Services, services
-from parola.server.http import refuse_large
+from parola.server.http import refuse_large, withheld_fields
 from parola.server.job_desk import JobDesk
 from parola.server.sockets import close, incoming
 from parola.server.uploads import safe_name
@@ -121,6 +121,13 @@ async def transcript(desk: Desk, job: str, form: Literal["srt", "vtt", "txt", "j
         media_type=f"{writer.media_type}; charset=utf-8",
         headers={"Content-Disposition": f"inline; filename*=UTF-8''{file_name}"},
     )
+
+
+@router.get("/api/jobs/{job}/withheld")
+async def withheld(desk: Desk, job: str) -> dict[str, Any]:
+    """Return what was written without speech under it and is not in the text; 404 until done."""
+    _, written = await desk.jobs.written(job)
+    return {"job": job, "withheld": [withheld_fields(piece) for piece in written.withheld]}
 
 
 @router.websocket("/ws/jobs/{job}")

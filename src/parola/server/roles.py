@@ -96,6 +96,7 @@ RULES = (
     Rule("GET", "/api/jobs/{job}", "speak", "everywhere"),
     Rule("DELETE", "/api/jobs/{job}", "speak", "everywhere"),
     Rule("GET", "/api/jobs/{job}/transcript.{form}", "speak", "everywhere"),
+    Rule("GET", "/api/jobs/{job}/withheld", "operate", "everywhere"),
     Rule("WebSocket", "/ws/jobs/{job}", "speak", "everywhere"),
     # Older systems'. Uploads lie in one folder, whoever sent them: so in all rooms.
     Rule("GET", "/api/sale", "read", "somewhere"),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from parola.domain.errors import StoreFailed
 from parola.domain.jobs import Job, Notice, Written
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.stores.bodies import decode, encode
 from parola.stores.sqlite_file import BUSY_S, Connection
@@ -106,13 +107,19 @@ def _job(text: str) -> Job:
 
 def _encoded(written: Written) -> str:
     segments = [encode(segment) for segment in written.segments]
-    return json.dumps({"seconds": written.seconds, "segments": segments})
+    withheld = [encode(piece) for piece in written.withheld]
+    return json.dumps({"seconds": written.seconds, "segments": segments, "withheld": withheld})
 
 
 def _decoded(text: str) -> Written:
     try:
         fields = json.loads(text)
         segments = [decode("segment", body) for body in fields["segments"]]
+        withheld = [decode("withheld", body) for body in fields.get("withheld", [])]
     except (ValueError, TypeError, KeyError) as error:
         raise StoreFailed(f"A job's text cannot be read ({error}); restore a backup.") from error
-    return Written(tuple(s for s in segments if isinstance(s, Segment)), fields["seconds"])
+    return Written(
+        tuple(piece for piece in segments if isinstance(piece, Segment)),
+        fields["seconds"],
+        tuple(piece for piece in withheld if isinstance(piece, Withheld)),
+    )

@@ -28,6 +28,7 @@ def job_fields(job: Job, done_s: float = 0.0, ahead: int = 0) -> dict[str, Any]:
         "created_at": utc_iso(job.created_ms),
         "started_at": _when(job.started_ms),
         "finished_at": _when(job.finished_ms),
+        "withheld_words": job.withheld_words,
         "error": {"code": job.code, "message": job.message} if job.status == "failed" else None,
         "webhook": notice
         and {"outcome": notice.outcome, "tries": notice.tries, "detail": notice.detail},

@@ -13,7 +13,7 @@ import pytest
 
 from parola.buses.webhooks import Ip, Webhooks, read_secret, signature
 from parola.domain.errors import BadMessage
-from parola.domain.jobs import Job, Notice
+from parola.domain.jobs import Job, Notice, Written
 from parola.domain.vocabulary import language_tag
 from parola.ports import Answer
 from parola.transcribe_api.dev_ca import dev_certificate
@@ -26,7 +26,7 @@ HERE = [ipaddress.ip_network("127.0.0.0/8")]
 def job(url: str) -> Job:
     """Return a job that is done, whose webhook has to be told."""
     asked = Job("j-1", "talk.mp4", language_tag("it-IT"), 0, notice=Notice(url))
-    return asked.begun(1000).done(12.5, 2000)
+    return asked.begun(1000).done(Written((), 12.5), 2000)
 
 
 async def tell(url: str, **options: object) -> Answer:

@@ -17,7 +17,7 @@ from parola.client.source_messages import (
 )
 from parola.domain import errors
 from parola.domain.captions import utc_iso
-from parola.domain.jobs import Job, Notice
+from parola.domain.jobs import Job, Notice, Written
 from parola.domain.log import Correction, Entry, Restore, StateChange, Strike
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import ROOM_STATES, language_tag
@@ -232,4 +232,4 @@ def test_jobs_are_described() -> None:
     (described,) = examples(page("jobs.md"), "job")
     assert described == job_fields(begun, 1200.0)
     (notice,) = examples(page("jobs.md"), "notice")
-    assert notice == json.loads(notice_body(begun.done(3600.5, AT_MS + 1_200_000)))
+    assert notice == json.loads(notice_body(begun.done(Written((), 3600.5), AT_MS + 1_200_000)))

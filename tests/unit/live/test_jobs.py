@@ -142,7 +142,7 @@ async def test_what_a_crash_left_running_is_done_once_more(tmp_path: Path) -> No
     """The next process takes up what was begun, keeps what was done, and clears away the rest."""
     book, transcriber = MemoryJobBook(), SlowTranscriber()
     tag = language_tag("it-IT")
-    await book.put(Job("done", "d", tag, 1).begun(2).done(0.1, 3), TEXT)
+    await book.put(Job("done", "d", tag, 1).begun(2).done(TEXT, 3), TEXT)
     await book.put(Job("cut", "c", tag, 1).begun(2))
     for name in ("done", "cut", "nobodys"):
         (tmp_path / name).write_bytes(b"sound")
@@ -253,8 +253,8 @@ async def test_what_is_old_is_forgotten(tmp_path: Path) -> None:
     """A job that is over is forgotten with its text when its time has come; others are not."""
     book = MemoryJobBook()
     tag = language_tag("it-IT")
-    await book.put(Job("old", "o", tag, 1).done(0.1, 4_999), TEXT)
-    await book.put(Job("new", "n", tag, 1).done(0.1, 5_000), TEXT)
+    await book.put(Job("old", "o", tag, 1).done(TEXT, 4_999), TEXT)
+    await book.put(Job("new", "n", tag, 1).done(TEXT, 5_000), TEXT)
     async with (
         shop(tmp_path, SlowTranscriber(), book, JobLimits(keep_s=5)) as there,
         asyncio.timeout(10),

@@ -16,6 +16,12 @@ function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+/** Says how many words its text lacks. */
+function withheld({ withheld_words: words }) {
+  if (!words) return "";
+  return ` ${words} ${words === 1 ? "word" : "words"} withheld: no speech under ${words === 1 ? "it" : "them"}.`;
+}
+
 /** Returns how a job stands, in words. */
 function facts(job) {
   const of = job.seconds === null ? "" : ` of ${clock(job.seconds)}`;
@@ -25,7 +31,7 @@ function facts(job) {
     case "running":
       return `Is being written down: ${clock(job.done_s)}${of}.`;
     case "done":
-      return `Done: ${clock(job.done_s)} of sound.`;
+      return `Done: ${clock(job.done_s)} of sound.${withheld(job)}`;
     default:
       return job.error.message;
   }
