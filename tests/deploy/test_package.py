@@ -41,6 +41,7 @@ def package(tmp_path: Path) -> Path:
 def test_the_package_holds_the_functions_and_their_modules(package: Path) -> None:
     """Every file is the repository's own, readable by all; none is there that is not needed."""
     sources = {
+        "dynamodb_client.py": "deploy/aws/lambda/dynamodb_client.py",
         "finals_to_table.py": "deploy/aws/lambda/finals_to_table.py",
         "table_to_mood.py": "deploy/aws/lambda/table_to_mood.py",
         **{name: f"src/{name}" for name in MODULES},

@@ -11,8 +11,9 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import Any
+
+from dynamodb_client import dynamodb
 
 from parola.wire.table_rows import Poison, Row, row
 
@@ -63,7 +64,7 @@ def _why_not_kept(body: str, put: Put, expires: int | None) -> str | None:
 
 def put_into(table: str) -> Put:
     """Return what puts a row into a table, unless another one is there."""
-    db = _client()
+    db = dynamodb()
 
     def put(made: Row) -> None:
         try:
@@ -80,14 +81,3 @@ def put_into(table: str) -> Put:
             raise Conflict from error
 
     return put
-
-
-@cache
-def _client() -> Any:  # noqa: ANN401 - boto3 has no types
-    import boto3  # noqa: PLC0415 - Lambda brings it; what is above is tried without
-    from botocore.config import Config  # noqa: PLC0415 - the same
-
-    config = Config(
-        connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
-    )
-    return boto3.client("dynamodb", config=config)

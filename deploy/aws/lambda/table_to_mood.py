@@ -10,8 +10,9 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from functools import cache
 from typing import Any
+
+from dynamodb_client import dynamodb
 
 from parola.analysts.local import read
 from parola.domain.sentiment import label
@@ -79,7 +80,7 @@ def _values(image: Image) -> Values | None:
 
 def write_into(table: str) -> Write:
     """Return what writes into a row of a table, if that is still the same."""
-    db = _client()
+    db = dynamodb()
 
     def write(image: Image, values: Values) -> None:
         try:
@@ -94,14 +95,3 @@ def write_into(table: str) -> Write:
             return  # deleted, or another one: the stream tells of that one by itself
 
     return write
-
-
-@cache
-def _client() -> Any:  # noqa: ANN401 - boto3 has no types
-    import boto3  # noqa: PLC0415 - Lambda brings it; what is above is tried without
-    from botocore.config import Config  # noqa: PLC0415 - the same
-
-    config = Config(
-        connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3}
-    )
-    return boto3.client("dynamodb", config=config)
