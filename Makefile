@@ -29,7 +29,8 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 	@# libatomic: Playwright's own node needs it.
 	scripts/debian-packages chromium:chromium curl:curl npm:npm node:nodejs \
 		libatomic.so.1:libatomic1 certutil:libnss3-tools libportaudio.so.2:libportaudio2 \
-		pulseaudio:pulseaudio pactl:pulseaudio-utils redis-server:redis-server ip:iproute2
+		pulseaudio:pulseaudio pactl:pulseaudio-utils redis-server:redis-server ip:iproute2 \
+		cc:build-essential
 	@# What lets ALSA, and PortAudio on it, play through PulseAudio; no command of its own.
 	@compgen -G "/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so" >/dev/null || \
 		scripts/debian-packages --always:libasound2-plugins

@@ -10,8 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 SOURCE = Path(__file__).parent / "viewers.c"
+
+Medium = Literal["socket", "events"]
+"""A WebSocket or server-sent events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,9 @@ class Heard:
     most: int
     """Messages of the viewer with the fewest and with the most."""
 
+    repeated: int
+    """Messages that were no newer than one before."""
+
     ended: int
     stalled_ended: int
     p50_ms: float
@@ -31,6 +38,10 @@ class Heard:
     max_ms: float
     cpu_s: float
     """The viewers' own, since they began."""
+
+    def is_all(self, said: int) -> bool:
+        """Return whether each viewer that reads has each of so many messages, once, in order."""
+        return self.least == self.most == said and not (self.repeated or self.ended)
 
 
 @cache
@@ -48,7 +59,11 @@ class Crowd:
         self._process = process
 
     def until_ready(self) -> None:
-        """Wait until every handshake is over."""
+        """Wait until every handshake is over.
+
+        Raises:
+            RuntimeError: the viewers could not connect; they have said why on stderr.
+        """
         assert self._process.stdout
         if self._process.stdout.readline() != "ready\n":
             raise RuntimeError("the viewers could not connect; is the file limit high enough?")
@@ -62,10 +77,32 @@ class Crowd:
         return Heard(**json.loads(self._process.stdout.readline()))
 
 
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Where viewers come in."""
+
+    port: int
+    path: str
+    """With "%d" for the room's number."""
+
+    medium: Medium = "socket"
+
+
 @contextmanager
-def crowd(port: int, path: str, rooms: int, viewers: int, stalled: int = 0) -> Iterator[Crowd]:
-    """Connect so many viewers to each room; `path` holds "%d" for its number."""
-    command = [str(_program()), str(port), path, str(rooms), str(viewers), str(stalled)]
+def crowd(
+    entrance: Entrance, rooms: int, viewers: int, *, stalled: int = 0, per_second: float = 0.0
+) -> Iterator[Crowd]:
+    """Connect so many viewers to each room, as fast as they are let in or so many a second.
+
+    Args:
+        entrance: where.
+        rooms: numbered from 0.
+        viewers: in each room.
+        stalled: how many of those never read.
+        per_second: 0: as fast as they are let in.
+    """
+    command = [str(_program()), entrance.medium, str(entrance.port), entrance.path]
+    command += [str(rooms), str(viewers), str(stalled), str(per_second)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

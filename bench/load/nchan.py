@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from bench.load.crowd import Entrance
 from bench.load.server import caption
+from bench.load.systems import Setting
 from parola.wire.messages import entry_message
 from tests.servers import free_port
 
@@ -28,7 +30,8 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     location ~ ^/sub/(\\w+)$ {{
-      nchan_subscriber websocket; nchan_channel_id $1; nchan_subscriber_first_message newest;
+      nchan_subscriber websocket eventsource; nchan_channel_id $1;
+      nchan_subscriber_first_message newest;
     }}
     location ~ ^/pub/(\\w+)$ {{
       nchan_publisher; nchan_channel_id $1; nchan_message_buffer_length 5;
@@ -41,17 +44,16 @@ http {{
 class Nchan:
     """An nginx that runs."""
 
-    path = "/sub/r%d"
-
-    def __init__(self, port: int, process: psutil.Process, rooms: int) -> None:
-        self.port = port
+    def __init__(self, port: int, process: psutil.Process, setting: Setting) -> None:
+        self.entrance = Entrance(port, "/sub/r%d", setting.medium)
         self.process = process
-        self._rooms = rooms
+        self._port = port
+        self._rooms = setting.rooms
         self._number = 0
 
     def say(self, rate_hz: float, seconds: float) -> int:
         """Publish into every room, the rooms one after the other; return how often each."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port)
         began_s = time.monotonic()
         count = int(rate_hz * seconds)
         for said in range(count * self._rooms):
@@ -65,7 +67,7 @@ class Nchan:
 
 
 @contextmanager
-def nchan(rooms: int) -> Iterator[Nchan]:
+def nchan(setting: Setting) -> Iterator[Nchan]:
     """Run nginx with nchan in a folder of its own."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +77,7 @@ def nchan(rooms: int) -> Iterator[Nchan]:
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             try:
                 _until_it_listens(port)
-                yield Nchan(port, psutil.Process(process.pid), rooms)
+                yield Nchan(port, psutil.Process(process.pid), setting)
             finally:
                 process.terminate()
 

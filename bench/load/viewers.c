@@ -1,10 +1,12 @@
-/* Many WebSocket viewers in one thread: counts what comes, and how late.
+/* Many viewers in one thread, on WebSockets or server-sent events: counts what comes, and how late.
  *
- *   viewers PORT PATH ROOMS VIEWERS STALLED
+ *   viewers MEDIUM PORT PATH ROOMS VIEWERS STALLED PER_SECOND
  *
- * PATH holds one %d, the room's number; of each room's VIEWERS the first STALLED do not read. It only
- * talks to 127.0.0.1. A message carries "@<CLOCK_MONOTONIC in ns>@". Prints "ready" once all handshakes
- * are over; each line on stdin is answered by one line of JSON, and "reset" starts counting anew.
+ * MEDIUM is "socket" or "events". PATH holds one %d, the room's number; of each room's VIEWERS the
+ * first STALLED do not read. They come as fast as they are let in, or PER_SECOND. It only talks to
+ * 127.0.0.1. A message carries "@<CLOCK_MONOTONIC in ns>@", later ones a later time. Prints "ready"
+ * once all handshakes are over; each line on stdin is answered by one line of JSON, and "reset" starts
+ * counting anew. It ends when stdin does.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,6 +25,9 @@
 
 enum { MOST_US = 5000000, CARRY = 64, EVENTS = 512, BUFFER = 65536 };
 
+/* One source address has 28,000 ports towards one destination, and other programs want some. */
+enum { VIEWERS_PER_ADDRESS = 5000, PATIENCE_MS = 60000 };
+
 struct viewer {
     int fd;
     int opened;  /* the handshake's answer has been read */
@@ -30,12 +35,17 @@ struct viewer {
     int ended;
     unsigned kept;  /* bytes of a cut marker */
     uint64_t messages;
+    uint64_t newest_ns;  /* the greatest time it has read */
     char carry[CARRY];
 };
 
 static uint32_t histogram[MOST_US + 1];
-static uint64_t deliveries;
-static char buffer[CARRY + BUFFER];
+static uint64_t deliveries, repeated;
+static char buffer[CARRY + BUFFER + 1];
+
+static int upgrades;  /* to a WebSocket; else events are read from the answer */
+static const char UPGRADE[] = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 static uint64_t now_ns(void) {
     struct timespec t;
@@ -49,6 +59,8 @@ static void die(const char *what) {
 }
 
 static void delivered(struct viewer *v, uint64_t sent_ns, uint64_t at_ns) {
+    if (sent_ns <= v->newest_ns) repeated++;
+    else v->newest_ns = sent_ns;
     uint64_t us = at_ns > sent_ns ? (at_ns - sent_ns) / 1000 : 0;
     histogram[us < MOST_US ? us : MOST_US]++;
     v->messages++;
@@ -86,38 +98,51 @@ static void answer_ping(struct viewer *v, const char *data, size_t size) {
     (void)!send(v->fd, pong, sizeof pong, MSG_NOSIGNAL);
 }
 
+static void check_answer(const char *data, size_t size) {
+    const char *wanted = upgrades ? "HTTP/1.1 101 " : "HTTP/1.1 200 ";
+    if (size >= strlen(wanted) && !memcmp(data, wanted, strlen(wanted))) return;
+    fprintf(stderr, "a viewer was refused: %.*s\n", (int)strcspn(data, "\r\n"), data);
+    exit(1);
+}
+
+/* Returns 1 when this was the answer to the handshake. */
 static int take(struct viewer *v) {
     memcpy(buffer, v->carry, v->kept);
     ssize_t got = recv(v->fd, buffer + v->kept, BUFFER, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
     if (got <= 0) {
+        if (!v->opened) check_answer("nothing", 7);
         v->ended = 1;
         close(v->fd);
         return 0;
     }
     uint64_t at_ns = now_ns();
-    answer_ping(v, buffer + v->kept, (size_t)got);
-    look(v, buffer, v->kept + (size_t)got, at_ns);
-    if (v->opened) return 0;
+    buffer[v->kept + (size_t)got] = 0;
+    int opens = !v->opened;
+    if (opens) check_answer(buffer, (size_t)got);
+    else if (upgrades) answer_ping(v, buffer + v->kept, (size_t)got);
     v->opened = 1;
-    return 1;
+    look(v, buffer, v->kept + (size_t)got, at_ns);
+    return opens;
 }
 
-static void dial(struct viewer *v, int port, const char *path, int room, int epoll) {
+static void dial(struct viewer *v, int port, const char *path, int room, int source, int epoll) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     v->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (v->fd < 0) die("socket");
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)source);
+    /* The port is chosen when it connects: before, it would have to be free towards everybody. */
+    setsockopt(v->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+    if (bind(v->fd, (struct sockaddr *)&from, sizeof from) < 0) die("bind");
     if (v->stalled) setsockopt(v->fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
     if (connect(v->fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
     fcntl(v->fd, F_SETFL, O_NONBLOCK);
     char target[512], request[1024];
     snprintf(target, sizeof target, path, room);
-    int size = snprintf(request, sizeof request,
-                        "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\n"
-                        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                        target, port);
+    int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n",
+                        target, port, upgrades ? UPGRADE : "Accept: text/event-stream\r\n");
     if (send(v->fd, request, (size_t)size, 0) != size) die("send");
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = v};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, v->fd, &event) < 0) die("epoll_ctl");
@@ -144,10 +169,11 @@ static void report(struct viewer *all, int count) {
     }
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
-    printf("{\"deliveries\":%llu,\"least\":%llu,\"most\":%llu,\"ended\":%d,\"stalled_ended\":%d,"
+    printf("{\"deliveries\":%llu,\"least\":%llu,\"most\":%llu,\"repeated\":%llu,"
+           "\"ended\":%d,\"stalled_ended\":%d,"
            "\"p50_ms\":%.3f,\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"cpu_s\":%.3f}\n",
            (unsigned long long)deliveries, (unsigned long long)least, (unsigned long long)most,
-           ended, stalled_ended, percentile(0.5), percentile(0.95), percentile(0.99),
+           (unsigned long long)repeated, ended, stalled_ended, percentile(0.5), percentile(0.95), percentile(0.99),
            percentile(0.9999999),
            (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
                (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
@@ -156,31 +182,47 @@ static void report(struct viewer *all, int count) {
 
 static void reset(struct viewer *all, int count) {
     memset(histogram, 0, sizeof histogram);
-    deliveries = 0;
+    deliveries = repeated = 0;
     for (int i = 0; i < count; i++) all[i].messages = 0;
 }
 
+/* Returns after how many ms the next viewer may come, or -1 if that takes an event. */
+static int until_next(int dialled, int count, int opened, double per_second, uint64_t began_ns) {
+    /* At most 200 handshakes under way, so that the backlog does not overflow. */
+    if (dialled == count || dialled - opened >= 200) return -1;
+    if (per_second <= 0) return 0;
+    double due_ms = dialled / per_second * 1000 - (double)(now_ns() - began_ns) / 1e6;
+    return due_ms > 0 ? (int)due_ms + 1 : 0;
+}
+
 int main(int argc, char **argv) {
-    if (argc != 6) {
-        fprintf(stderr, "viewers PORT PATH ROOMS VIEWERS STALLED\n");
+    if (argc != 8) {
+        fprintf(stderr, "viewers MEDIUM PORT PATH ROOMS VIEWERS STALLED PER_SECOND\n");
         return 2;
     }
-    int port = atoi(argv[1]), rooms = atoi(argv[3]), each = atoi(argv[4]), stalled = atoi(argv[5]);
-    int count = rooms * each, opened = 0, dialled = 0, wanted = 0;
+    upgrades = !strcmp(argv[1], "socket");
+    int port = atoi(argv[2]), rooms = atoi(argv[4]), each = atoi(argv[5]), stalled = atoi(argv[6]);
+    double per_second = atof(argv[7]);
+    int count = rooms * each, opened = 0, dialled = 0, wait_ms;
     struct viewer *all = calloc((size_t)count, sizeof *all);
     int epoll = epoll_create1(0);
     struct epoll_event in = {.events = EPOLLIN, .data.ptr = NULL}, events[EVENTS];
     epoll_ctl(epoll, EPOLL_CTL_ADD, 0, &in);
     char line[64];
+    uint64_t began_ns = now_ns();
     for (;;) {
-        /* At most 200 handshakes under way, so that the backlog does not overflow. */
-        while (dialled < count && dialled - opened < 200) {
-            all[dialled].stalled = dialled / rooms < stalled;
-            dial(&all[dialled], port, argv[2], dialled % rooms, epoll);
-            wanted++;
+        while (!(wait_ms = until_next(dialled, count, opened, per_second, began_ns))) {
+            struct viewer *v = &all[dialled];
+            v->stalled = dialled / rooms < stalled;
+            dial(v, port, argv[3], dialled % rooms, dialled / VIEWERS_PER_ADDRESS, epoll);
             dialled++;
         }
-        int found = epoll_wait(epoll, events, EVENTS, -1);
+        if (wait_ms < 0 && opened < count) wait_ms = PATIENCE_MS;
+        int found = epoll_wait(epoll, events, EVENTS, wait_ms);
+        if (!found && wait_ms == PATIENCE_MS) {
+            fprintf(stderr, "%d viewers have no answer\n", dialled - opened);
+            return 1;
+        }
         for (int i = 0; i < found; i++) {
             struct viewer *v = events[i].data.ptr;
             if (!v) {

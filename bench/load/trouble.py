@@ -1,0 +1,203 @@
+"""Viewers that stop, reload, and send rubbish; and a hall that comes back at once."""
+
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass, replace
+
+from bench.load.crowd import Medium, crowd
+from bench.load.measure import (
+    WITHIN_S,
+    Memory,
+    Run,
+    Stretch,
+    cpu_s,
+    rate_hz,
+    settle,
+    spread,
+    until_heard,
+    verdict,
+)
+from bench.load.systems import Server, Setting, ours
+
+STALLED = 0.05
+"""The share of viewers that stop reading."""
+
+PAST = 1000
+MISSED = 100
+"""Captions that somebody who comes back has not had."""
+
+RETURN_WITHIN_S = 60.0
+
+
+def faults(medium: Medium, viewers: int, seconds: float, repeats: int) -> bool:
+    """Print what slow, restless and hostile viewers do to the others; return whether none lost."""
+    calm: list[Run] = []
+    rough: list[Run] = []
+    grown_mib: list[float] = []
+    setting = Setting(1, medium)
+    for turn in range(repeats):
+        for is_rough in (False, True) if turn % 2 == 0 else (True, False):
+            with ours(setting) as server:
+                run, grown = stretch(server, viewers, seconds, is_rough=is_rough)
+            (rough if is_rough else calm).append(run)
+            if is_rough:
+                grown_mib.append(grown)
+    print("| 1 room | CPU s per million | p50 ms | p99 ms | max ms | viewers' CPU s per million |")
+    print("|---|---|---|---|---|---|")
+    for runs in (calm, rough):
+        print(
+            f"| {runs[0].name} | {spread([run.cpu_s_per_million for run in runs], '.1f')} "
+            f"| {spread([run.heard.p50_ms for run in runs])} "
+            f"| {spread([run.heard.p99_ms for run in runs])} "
+            f"| {spread([run.heard.max_ms for run in runs])} "
+            f"| {spread([run.crowd_s_per_million for run in runs], '.1f')} |"
+        )
+    ratios = [b.heard.p99_ms / a.heard.p99_ms for a, b in zip(calm, rough, strict=True)]
+    print(
+        f"p99 × undisturbed: {spread(ratios)}; memory at its peak {spread(grown_mib, '+.1f')} MiB"
+    )
+    print(verdict("p99 × undisturbed, median", statistics.median(ratios), 1.5))
+    is_whole = all(run.is_whole for run in calm + rough)
+    print(f"healthy viewers lost nothing and had nothing twice: {'yes' if is_whole else 'NO'}")
+    return is_whole
+
+
+def stretch(
+    server: Server, viewers: int, seconds: float, *, is_rough: bool, within_s: float = WITHIN_S
+) -> tuple[Run, float]:
+    """Return one run and by how much memory grew at most."""
+    stalled = int(viewers * STALLED) if is_rough else 0
+    name = "5 % stopped, one reloads, one rubbish" if is_rough else "undisturbed"
+    with crowd(server.entrance, 1, viewers, stalled=stalled) as hall:
+        settle(server, hall)
+        memory = Memory(server.process)
+        with troublemakers(server) if is_rough else nobody() as counts:
+            measured = Stretch(server, hall)
+            run = measured.end(name, server.say(rate_hz(viewers), seconds), within_s)
+        held = sum(c.status == "ESTABLISHED" for c in server.process.net_connections("tcp"))
+        grown = memory.peak_mib() - memory.before_mib
+        print(
+            f"  {name}: healthy viewers have {run.heard.least} to {run.heard.most} of {run.said}, "
+            f"{run.heard.repeated} repeated, {run.heard.ended} cut off; memory {grown:+.1f} MiB; "
+            f"{held} of {viewers} connections are held; {counts['reloads']} reloads, "
+            f"{counts['rubbish']} times rubbish; viewers took {run.crowd_share:.2f} of a core",
+            flush=True,
+        )
+        if complaint := run.complaint():
+            print(f"  {complaint}", flush=True)
+        return run, grown
+
+
+@contextmanager
+def nobody() -> Iterator[dict[str, int]]:
+    """Let nobody make trouble."""
+    yield {"reloads": 0, "rubbish": 0}
+
+
+@contextmanager
+def troublemakers(server: Server) -> Iterator[dict[str, int]]:
+    """Let one viewer come anew each second and another send rubbish; count how often they did."""
+    over = threading.Event()
+    counts = {"reloads": 0, "rubbish": 0}
+    others = [
+        threading.Thread(target=_reload, args=(server, over, counts)),
+        threading.Thread(target=_talk_rubbish, args=(server, over, counts)),
+    ]
+    for other in others:
+        other.start()
+    try:
+        yield counts
+    finally:
+        over.set()
+        for other in others:
+            other.join()
+
+
+def _reload(server: Server, over: threading.Event, counts: dict[str, int]) -> None:
+    while not over.wait(1.0):
+        with crowd(server.entrance, 1, 1) as one:
+            one.until_ready()
+        counts["reloads"] += 1
+
+
+def _talk_rubbish(server: Server, over: threading.Event, counts: dict[str, int]) -> None:
+    entrance = server.entrance
+    head = f"GET {entrance.path % 0} HTTP/1.1\r\nHost: 127.0.0.1:{entrance.port}\r\n"
+    if entrance.medium == "socket":
+        head += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        head += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    while not over.wait(0.1):
+        with (
+            socket.create_connection(("127.0.0.1", entrance.port)) as sock,
+            suppress(ConnectionError),  # it is cut off before it has said all
+        ):
+            sock.sendall(f"{head}\r\n".encode())
+            sock.sendall(bytes(range(256)) * 100)
+        counts["rubbish"] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """How one hall came back."""
+
+    is_whole: bool
+    in_s: float
+    """Until all handshakes were over."""
+
+    all_s: float
+    """Until everybody had everything."""
+
+    cpu_s: float
+    cpu_ms_each: float
+    before_mib: float
+    peak_mib: float
+    crowd_share: float
+
+
+def storm(medium: Medium, viewers: int, repeats: int, spread_s: float) -> bool:
+    """Print how long a hall that comes back waits, and what it costs; return whether none lost.
+
+    At once, and over the time that the server tells its pages to take, in turns.
+    """
+    ways = {"at once": 0.0}
+    if spread_s:
+        ways[f"over {spread_s:g} s"] = viewers / spread_s
+    runs: dict[str, list[Return]] = {name: [] for name in ways}
+    for turn in range(repeats):
+        for name in list(ways) if turn % 2 == 0 else reversed(ways):
+            runs[name].append(_return(medium, viewers, name, ways[name]))
+    print(
+        f"| {viewers:,} viewers come | all are in, s | all have all, s | server CPU s "
+        "| ms of it a viewer | memory before, MiB | at its peak | viewers' own core |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for name, done in runs.items():
+        columns = zip(*(astuple(run)[1:] for run in done), strict=True)
+        print(f"| {name} | {' | '.join(spread(column) for column in columns)} |")
+    is_whole = all(run.is_whole for done in runs.values() for run in done)
+    print(f"everybody has every missed caption once: {'yes' if is_whole else 'NO'}")
+    return is_whole
+
+
+def _return(medium: Medium, viewers: int, name: str, per_second: float) -> Return:
+    with ours(Setting(1, medium, PAST)) as server:
+        entrance = replace(server.entrance, path=f"{server.entrance.path}?after={PAST - MISSED}")
+        memory, used_s, began_s = Memory(server.process), cpu_s(server.process), time.monotonic()
+        with crowd(entrance, 1, viewers, per_second=per_second) as hall:
+            hall.until_ready()
+            in_s = time.monotonic() - began_s
+            # Asking 5,000 viewers what they have takes the crowd a while.
+            heard = until_heard(hall, MISSED, RETURN_WITHIN_S, 0.2)
+            all_s = time.monotonic() - began_s
+            took_s = cpu_s(server.process) - used_s
+            share = heard.cpu_s / all_s
+            if not heard.is_all(MISSED):
+                print(f"  LOST or doubled: {name}: {heard}", flush=True)
+            return Return(
+                heard.is_all(MISSED), in_s, all_s, took_s, took_s / viewers * 1000,
+                memory.before_mib, memory.peak_mib(), share,
+            )  # fmt: skip
