@@ -31,6 +31,7 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 		libatomic.so.1:libatomic1 certutil:libnss3-tools libportaudio.so.2:libportaudio2 \
 		pulseaudio:pulseaudio pactl:pulseaudio-utils redis-server:redis-server ip:iproute2 \
 		cc:build-essential
+	@test -e /usr/include/openssl/ssl.h || scripts/debian-packages --always:libssl-dev
 	@# What lets ALSA, and PortAudio on it, play through PulseAudio; no command of its own.
 	@compgen -G "/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so" >/dev/null || \
 		scripts/debian-packages --always:libasound2-plugins

@@ -4,26 +4,28 @@ Our server on both paths, and nginx with nchan (Debian's nginx and libnginx-mod-
 in one run over loopback, one after the other so that they share nothing but the machine. CPU
 seconds are the server process's, from /proc, per million deliveries; delays are from a caption's
 making to the viewer's read; figures are min / median / max of the repeats. It ends with 1 when a
-caption was lost or came twice.
+caption was lost or came twice. With --tls all systems speak TLS themselves, the same version and
+cipher; captions are handed to nchan without it.
 
-    python -m bench.fanout [--events] [--repeats 3] [--seconds 6]
+    python -m bench.fanout [--events] [--tls] [--repeats 3] [--seconds 6]
         [--shapes 1x1000,1x5000,10x50,10x500] [--systems "nchan,shared bytes,a task a viewer"]
-    python -m bench.fanout --faults [--events] [--viewers 1000] [--seconds 20]
-    python -m bench.fanout --storm [--events] [--viewers 5000]
+    python -m bench.fanout --faults [--events] [--tls] [--viewers 1000] [--seconds 20]
+    python -m bench.fanout --storm [--events] [--tls] [--viewers 5000]
 """
 
 import argparse
 import statistics
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import psutil
 
-from bench.load.crowd import Medium, cores, raise_file_limit
+from bench.load.crowd import cores, raise_file_limit
 from bench.load.measure import Run, Serve, measure, spread, verdict
 from bench.load.nchan import MODULE, nchan
-from bench.load.systems import Setting, ours
+from bench.load.systems import Setting, certified, ours
 from bench.load.trouble import faults, storm
 from parola.live.feed import RETURNS_PER_S
 
@@ -49,7 +51,7 @@ Shape = tuple[int, int]
 
 
 def compare(
-    systems: list[str], medium: Medium, shapes: list[Shape], seconds: float, repeats: int
+    systems: list[str], base: Setting, shapes: list[Shape], seconds: float, repeats: int
 ) -> bool:
     """Print a table of the systems at each shape; return whether nobody lost anything."""
     print(
@@ -62,7 +64,7 @@ def compare(
         runs: dict[str, list[Run]] = {name: [] for name in systems}
         for turn in range(repeats):
             for name in systems[turn % len(systems) :] + systems[: turn % len(systems)]:
-                setting = Setting(rooms, medium)
+                setting = replace(base, rooms=rooms)
                 runs[name].append(measure(name, SYSTEMS[name], setting, viewers, seconds))
         for name in systems:
             print(_row((rooms, viewers), runs[name], _ratios(runs, name)), flush=True)
@@ -138,21 +140,28 @@ def main() -> int:
     parser.add_argument("--shapes", type=_shapes, default="1x1000,1x5000,10x50,10x500")
     parser.add_argument("--systems", type=_systems, default=",".join(SYSTEMS))
     parser.add_argument("--events", action="store_true", help="server-sent events")
+    parser.add_argument("--tls", action="store_true")
     parser.add_argument("--faults", action="store_true")
     parser.add_argument("--storm", action="store_true")
     parser.add_argument("--viewers", type=int, help="of --faults and --storm")
     asked = parser.parse_args()
     raise_file_limit()
     print(f"{cores()} cores, Python {sys.version.split()[0]}, load {psutil.getloadavg()[0]:.1f}")
-    medium: Medium = "events" if asked.events else "socket"
+    with certified(tls=asked.tls) as certificate:
+        setting = Setting(1, "events" if asked.events else "socket", certificate=certificate)
+        over = "server-sent events" if asked.events else "WebSockets"
+        print(over + (", TLS 1.3 with AES-128-GCM" if asked.tls else ""))
+        return 0 if _run(asked, setting) else 1
+
+
+def _run(asked: argparse.Namespace, setting: Setting) -> bool:
+    repeats: int = asked.repeats
     if asked.faults:
-        is_whole = faults(medium, asked.viewers or 1000, asked.seconds or 20.0, asked.repeats)
-    elif asked.storm:
-        viewers = asked.viewers or 5000
-        is_whole = storm(medium, viewers, asked.repeats, viewers / RETURNS_PER_S)
-    else:
-        is_whole = compare(asked.systems, medium, asked.shapes, asked.seconds or 6.0, asked.repeats)
-    return 0 if is_whole else 1
+        return faults(setting, asked.viewers or 1000, asked.seconds or 20.0, repeats)
+    if asked.storm:
+        viewers: int = asked.viewers or 5000
+        return storm(setting, viewers, repeats, viewers / RETURNS_PER_S)
+    return compare(asked.systems, setting, asked.shapes, asked.seconds or 6.0, repeats)
 
 
 if __name__ == "__main__":

@@ -45,10 +45,20 @@ class Heard:
 
 
 @cache
-def _program() -> Path:
-    """Compile the viewers. Raises FileNotFoundError where there is no `cc`."""
+def _program(*, tls: bool) -> Path:
+    """Compile the viewers.
+
+    Raises:
+        FileNotFoundError: there is no `cc`.
+        RuntimeError: it cannot compile them; with TLS they take OpenSSL's headers.
+    """
     program = Path(tempfile.mkdtemp(prefix="parola-load-")) / "viewers"
-    subprocess.run(["cc", "-O2", "-o", str(program), str(SOURCE)], check=True)
+    more = ["-DTLS", "-lssl", "-lcrypto"] if tls else []
+    if subprocess.run(
+        ["cc", "-O2", "-o", str(program), str(SOURCE), *more], check=False
+    ).returncode:
+        needs = "; TLS takes OpenSSL's headers (Debian: libssl-dev)" if tls else ""
+        raise RuntimeError(f"the viewers do not compile{needs}")
     return program
 
 
@@ -86,6 +96,7 @@ class Entrance:
     """With "%d" for the room's number."""
 
     medium: Medium = "socket"
+    tls: bool = False
 
 
 @contextmanager
@@ -101,7 +112,8 @@ def crowd(
         stalled: how many of those never read.
         per_second: 0: as fast as they are let in.
     """
-    command = [str(_program()), entrance.medium, str(entrance.port), entrance.path]
+    medium = f"{entrance.medium}+tls" if entrance.tls else entrance.medium
+    command = [str(_program(tls=entrance.tls)), medium, str(entrance.port), entrance.path]
     command += [str(rooms), str(viewers), str(stalled), str(per_second)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

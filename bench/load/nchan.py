@@ -13,6 +13,7 @@ import psutil
 from bench.load.crowd import Entrance
 from bench.load.server import caption
 from bench.load.systems import Setting
+from parola.transcribe_api.serving import Certificate
 from parola.wire.messages import entry_message
 from tests.servers import free_port
 
@@ -28,11 +29,14 @@ http {{
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   keepalive_requests 1000000;
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096 {tls};
     location ~ ^/sub/(\\w+)$ {{
       nchan_subscriber websocket eventsource; nchan_channel_id $1;
       nchan_subscriber_first_message newest;
     }}
+  }}
+  server {{
+    listen 127.0.0.2:{port};
     location ~ ^/pub/(\\w+)$ {{
       nchan_publisher; nchan_channel_id $1; nchan_message_buffer_length 5;
     }}
@@ -45,15 +49,15 @@ class Nchan:
     """An nginx that runs."""
 
     def __init__(self, port: int, process: psutil.Process, setting: Setting) -> None:
-        self.entrance = Entrance(port, "/sub/r%d", setting.medium)
+        tls = setting.certificate is not None
+        self.entrance = Entrance(port, "/sub/r%d", setting.medium, tls)
         self.process = process
-        self._port = port
         self._rooms = setting.rooms
         self._number = 0
 
     def say(self, rate_hz: float, seconds: float) -> int:
         """Publish into every room, the rooms one after the other; return how often each."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        connection = http.client.HTTPConnection("127.0.0.2", self.entrance.port)
         began_s = time.monotonic()
         count = int(rate_hz * seconds)
         for said in range(count * self._rooms):
@@ -72,7 +76,8 @@ def nchan(setting: Setting) -> Iterator[Nchan]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "nginx.conf"
-        file.write_text(CONFIG.format(module=MODULE, folder=folder, port=port))
+        tls = _tls(setting.certificate)
+        file.write_text(CONFIG.format(module=MODULE, folder=folder, port=port, tls=tls))
         command = ["/usr/sbin/nginx", "-p", folder, "-c", str(file)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             try:
@@ -80,6 +85,14 @@ def nchan(setting: Setting) -> Iterator[Nchan]:
                 yield Nchan(port, psutil.Process(process.pid), setting)
             finally:
                 process.terminate()
+
+
+def _tls(certificate: Certificate | None) -> str:
+    """Return the end of a `listen` and what TLS takes; captions are handed over without it."""
+    if certificate is None:
+        return ""
+    chain, key = certificate.chain, certificate.key
+    return f"ssl; ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.3"
 
 
 def _until_it_listens(port: int) -> None:

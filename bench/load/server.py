@@ -1,9 +1,10 @@
 """A server for load: rooms on memory, captions at a steady rate, on one of the two paths.
 
-    python -m bench.load.server direct|plain ROOMS PAST
+    python -m bench.load.server direct|plain ROOMS PAST [CHAIN KEY]
 
-Prints its port. A line "RATE SECONDS" on standard input makes every room say a caption RATE times a
-second, the rooms one after the other, and is answered with how many each said.
+With a certificate it speaks TLS. Prints its port. A line "RATE SECONDS" on standard input makes
+every room say a caption RATE times a second, the rooms one after the other, and is answered with
+how many each said.
 """
 
 import asyncio
@@ -35,7 +36,9 @@ def caption(room: int, number: int) -> Entry:
     return Entry(f"r{room}", number, time.time_ns() // 1_000_000, segment)
 
 
-async def serve(path: str, rooms: int, past: int) -> None:
+async def serve(
+    path: str, rooms: int, past: int, chain: str | None = None, key: str | None = None
+) -> None:
     """Serve until standard input ends."""
     log = MemoryLog()
     if past:
@@ -49,6 +52,8 @@ async def serve(path: str, rooms: int, past: int) -> None:
             http=ViewerHttp if direct else "h11",
             ws=ViewerWebSocket if direct else "websockets-sansio",
             ws_per_message_deflate=False,
+            ssl_certfile=chain,
+            ssl_keyfile=key,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -81,4 +86,4 @@ def _turns(rooms: int, times: int) -> Iterator[int]:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    uvloop.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]))

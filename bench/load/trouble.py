@@ -1,6 +1,7 @@
 """Viewers that stop, reload, and send rubbish; and a hall that comes back at once."""
 
 import socket
+import ssl
 import statistics
 import threading
 import time
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, replace
 
-from bench.load.crowd import Medium, crowd
+from bench.load.crowd import Entrance, crowd
 from bench.load.measure import (
     WITHIN_S,
     Memory,
@@ -33,12 +34,11 @@ MISSED = 100
 RETURN_WITHIN_S = 60.0
 
 
-def faults(medium: Medium, viewers: int, seconds: float, repeats: int) -> bool:
+def faults(setting: Setting, viewers: int, seconds: float, repeats: int) -> bool:
     """Print what slow, restless and hostile viewers do to the others; return whether none lost."""
     calm: list[Run] = []
     rough: list[Run] = []
     grown_mib: list[float] = []
-    setting = Setting(1, medium)
     for turn in range(repeats):
         for is_rough in (False, True) if turn % 2 == 0 else (True, False):
             with ours(setting) as server:
@@ -131,13 +131,20 @@ def _talk_rubbish(server: Server, over: threading.Event, counts: dict[str, int])
         head += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         head += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     while not over.wait(0.1):
-        with (
-            socket.create_connection(("127.0.0.1", entrance.port)) as sock,
-            suppress(ConnectionError),  # it is cut off before it has said all
-        ):
+        # It is cut off before it has said all.
+        with _connected(entrance) as sock, suppress(OSError):
             sock.sendall(f"{head}\r\n".encode())
             sock.sendall(bytes(range(256)) * 100)
         counts["rubbish"] += 1
+
+
+def _connected(entrance: Entrance) -> socket.socket:
+    sock = socket.create_connection(("127.0.0.1", entrance.port))
+    if not entrance.tls:
+        return sock
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(sock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,7 @@ class Return:
     crowd_share: float
 
 
-def storm(medium: Medium, viewers: int, repeats: int, spread_s: float) -> bool:
+def storm(setting: Setting, viewers: int, repeats: int, spread_s: float) -> bool:
     """Print how long a hall that comes back waits, and what it costs; return whether none lost.
 
     At once, and over the time that the server tells its pages to take, in turns.
@@ -169,7 +176,7 @@ def storm(medium: Medium, viewers: int, repeats: int, spread_s: float) -> bool:
     runs: dict[str, list[Return]] = {name: [] for name in ways}
     for turn in range(repeats):
         for name in list(ways) if turn % 2 == 0 else reversed(ways):
-            runs[name].append(_return(medium, viewers, name, ways[name]))
+            runs[name].append(_return(setting, viewers, name, ways[name]))
     print(
         f"| {viewers:,} viewers come | all are in, s | all have all, s | server CPU s "
         "| ms of it a viewer | memory before, MiB | at its peak | viewers' own core |"
@@ -183,8 +190,8 @@ def storm(medium: Medium, viewers: int, repeats: int, spread_s: float) -> bool:
     return is_whole
 
 
-def _return(medium: Medium, viewers: int, name: str, per_second: float) -> Return:
-    with ours(Setting(1, medium, PAST)) as server:
+def _return(setting: Setting, viewers: int, name: str, per_second: float) -> Return:
+    with ours(replace(setting, past=PAST)) as server:
         entrance = replace(server.entrance, path=f"{server.entrance.path}?after={PAST - MISSED}")
         memory, used_s, began_s = Memory(server.process), cpu_s(server.process), time.monotonic()
         with crowd(entrance, 1, viewers, per_second=per_second) as hall:

@@ -2,7 +2,8 @@
  *
  *   viewers MEDIUM PORT PATH ROOMS VIEWERS STALLED PER_SECOND
  *
- * MEDIUM is "socket" or "events". PATH holds one %d, the room's number; of each room's VIEWERS the
+ * MEDIUM is "socket" or "events", or "socket+tls" or "events+tls" where this was compiled with -DTLS
+ * (-lssl -lcrypto): TLS 1.3 with one cipher, the same for every server. PATH holds one %d, the room's number; of each room's VIEWERS the
  * first STALLED do not read. They come as fast as they are let in, or PER_SECOND. It only talks to
  * 127.0.0.1. A message carries "@<CLOCK_MONOTONIC in ns>@", later ones a later time. Prints "ready"
  * once all handshakes are over; each line on stdin is answered by one line of JSON, and "reset" starts
@@ -22,15 +23,26 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef TLS
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#endif
 
 enum { MOST_US = 5000000, CARRY = 64, EVENTS = 512, BUFFER = 65536 };
 
 /* One source address has 28,000 ports towards one destination, and other programs want some. */
 enum { VIEWERS_PER_ADDRESS = 5000, PATIENCE_MS = 60000 };
 
+enum taken { NOTHING, SOME, OPENS /* the answer to the handshake */ };
+
 struct viewer {
     int fd;
+#ifdef TLS
+    SSL *tls;
+#endif
+    int asked;  /* the request has been sent */
     int opened;  /* the handshake's answer has been read */
+    int room;
     int stalled;
     int ended;
     unsigned kept;  /* bytes of a cut marker */
@@ -43,6 +55,8 @@ static uint32_t histogram[MOST_US + 1];
 static uint64_t deliveries, repeated;
 static char buffer[CARRY + BUFFER + 1];
 
+static int port;
+static const char *path;
 static int upgrades;  /* to a WebSocket; else events are read from the answer */
 static const char UPGRADE[] = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -57,6 +71,85 @@ static void die(const char *what) {
     perror(what);
     exit(1);
 }
+
+static ssize_t outcome(ssize_t got) {
+    return got < 0 && errno != EAGAIN && errno != EINTR ? 0 : got;
+}
+
+#ifdef TLS
+static SSL_CTX *context;
+
+static void prepare_tls(void) {
+    context = SSL_CTX_new(TLS_client_method());
+    if (!context || !SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) ||
+        !SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256"))
+        die("TLS");
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1);  /* one system call for all that is there */
+}
+
+static ssize_t outcome_of_tls(struct viewer *v, int got) {
+    if (got > 0) return got;
+    int error = SSL_get_error(v->tls, got);
+    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? -1 : 0;
+}
+
+/* Returns 1 when it is over, -1 when it goes on, 0 when it failed. */
+static ssize_t shake_hands(struct viewer *v) {
+    if (!context) return 1;
+    ERR_clear_error();
+    if (!v->tls) {
+        v->tls = SSL_new(context);
+        SSL_set_fd(v->tls, v->fd);
+        SSL_set_connect_state(v->tls);
+    }
+    return outcome_of_tls(v, SSL_do_handshake(v->tls));
+}
+
+static ssize_t receive(struct viewer *v, void *data, size_t size) {
+    if (!v->tls) return outcome(recv(v->fd, data, size, 0));
+    ERR_clear_error();
+    return outcome_of_tls(v, SSL_read(v->tls, data, (int)size));
+}
+
+static ssize_t transmit(struct viewer *v, const void *data, size_t size) {
+    if (!v->tls) return outcome(send(v->fd, data, size, MSG_NOSIGNAL));
+    ERR_clear_error();
+    return outcome_of_tls(v, SSL_write(v->tls, data, (int)size));
+}
+
+/* What waits here is not seen by epoll. */
+static int has_more(struct viewer *v) { return v->tls && SSL_has_pending(v->tls); }
+
+static void hang_up(struct viewer *v) {
+    v->ended = 1;
+    SSL_free(v->tls);
+    v->tls = NULL;
+    close(v->fd);
+}
+#else
+static void prepare_tls(void) {
+    errno = ENOTSUP;
+    die("compiled without TLS");
+}
+
+static ssize_t shake_hands(struct viewer *v) { return v != NULL; }
+
+static ssize_t receive(struct viewer *v, void *data, size_t size) {
+    return outcome(recv(v->fd, data, size, 0));
+}
+
+static ssize_t transmit(struct viewer *v, const void *data, size_t size) {
+    return outcome(send(v->fd, data, size, MSG_NOSIGNAL));
+}
+
+static int has_more(struct viewer *v) { return v == NULL; }
+
+static void hang_up(struct viewer *v) {
+    v->ended = 1;
+    close(v->fd);
+}
+#endif
 
 static void delivered(struct viewer *v, uint64_t sent_ns, uint64_t at_ns) {
     if (sent_ns <= v->newest_ns) repeated++;
@@ -95,7 +188,7 @@ static void answer_ping(struct viewer *v, const char *data, size_t size) {
     if (!ping || data + size - ping < 6) return;
     char pong[10] = "\x8a\x84\0\0\0\0";
     memcpy(pong + 6, ping + 2, 4);
-    (void)!send(v->fd, pong, sizeof pong, MSG_NOSIGNAL);
+    (void)!transmit(v, pong, sizeof pong);
 }
 
 static void check_answer(const char *data, size_t size) {
@@ -105,16 +198,17 @@ static void check_answer(const char *data, size_t size) {
     exit(1);
 }
 
-/* Returns 1 when this was the answer to the handshake. */
-static int take(struct viewer *v) {
+static void ask(struct viewer *v);
+
+static enum taken take(struct viewer *v) {
+    if (!v->asked) ask(v);
     memcpy(buffer, v->carry, v->kept);
-    ssize_t got = recv(v->fd, buffer + v->kept, BUFFER, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
-    if (got <= 0) {
-        if (!v->opened) check_answer("nothing", 7);
-        v->ended = 1;
-        close(v->fd);
-        return 0;
+    ssize_t got = receive(v, buffer + v->kept, BUFFER);
+    if (got < 0) return NOTHING;
+    if (!got) {
+        if (!v->opened) check_answer("it closed", 0);
+        hang_up(v);
+        return NOTHING;
     }
     uint64_t at_ns = now_ns();
     buffer[v->kept + (size_t)got] = 0;
@@ -123,10 +217,22 @@ static int take(struct viewer *v) {
     else if (upgrades) answer_ping(v, buffer + v->kept, (size_t)got);
     v->opened = 1;
     look(v, buffer, v->kept + (size_t)got, at_ns);
-    return opens;
+    return opens ? OPENS : SOME;
 }
 
-static void dial(struct viewer *v, int port, const char *path, int room, int source, int epoll) {
+static void ask(struct viewer *v) {
+    ssize_t shaken = shake_hands(v);
+    if (shaken < 0) return;
+    if (!shaken) check_answer("no TLS 1.3 with our cipher", 0);
+    char target[512], request[1024];
+    snprintf(target, sizeof target, path, v->room);
+    int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n",
+                        target, port, upgrades ? UPGRADE : "Accept: text/event-stream\r\n");
+    if (transmit(v, request, (size_t)size) != size) die("send");
+    v->asked = 1;
+}
+
+static void dial(struct viewer *v, int source, int epoll) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     v->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -139,11 +245,7 @@ static void dial(struct viewer *v, int port, const char *path, int room, int sou
     if (v->stalled) setsockopt(v->fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
     if (connect(v->fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
     fcntl(v->fd, F_SETFL, O_NONBLOCK);
-    char target[512], request[1024];
-    snprintf(target, sizeof target, path, room);
-    int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n",
-                        target, port, upgrades ? UPGRADE : "Accept: text/event-stream\r\n");
-    if (send(v->fd, request, (size_t)size, 0) != size) die("send");
+    ask(v);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = v};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, v->fd, &event) < 0) die("epoll_ctl");
 }
@@ -200,8 +302,11 @@ int main(int argc, char **argv) {
         fprintf(stderr, "viewers MEDIUM PORT PATH ROOMS VIEWERS STALLED PER_SECOND\n");
         return 2;
     }
-    upgrades = !strcmp(argv[1], "socket");
-    int port = atoi(argv[2]), rooms = atoi(argv[4]), each = atoi(argv[5]), stalled = atoi(argv[6]);
+    upgrades = !strncmp(argv[1], "socket", 6);
+    if (strstr(argv[1], "+tls")) prepare_tls();
+    port = atoi(argv[2]);
+    path = argv[3];
+    int rooms = atoi(argv[4]), each = atoi(argv[5]), stalled = atoi(argv[6]);
     double per_second = atof(argv[7]);
     int count = rooms * each, opened = 0, dialled = 0, wait_ms;
     struct viewer *all = calloc((size_t)count, sizeof *all);
@@ -214,7 +319,8 @@ int main(int argc, char **argv) {
         while (!(wait_ms = until_next(dialled, count, opened, per_second, began_ns))) {
             struct viewer *v = &all[dialled];
             v->stalled = dialled / rooms < stalled;
-            dial(v, port, argv[3], dialled % rooms, dialled / VIEWERS_PER_ADDRESS, epoll);
+            v->room = dialled % rooms;
+            dial(v, dialled / VIEWERS_PER_ADDRESS, epoll);
             dialled++;
         }
         if (wait_ms < 0 && opened < count) wait_ms = PATIENCE_MS;
@@ -232,17 +338,20 @@ int main(int argc, char **argv) {
                 report(all, count);
                 continue;
             }
-            if (take(v) && ++opened == count) {
-                puts("ready");
-                fflush(stdout);
-            }
+            enum taken took;
+            do {
+                took = take(v);
+                if (took == OPENS && ++opened == count) {
+                    puts("ready");
+                    fflush(stdout);
+                }
+            } while (took != NOTHING && !v->stalled && has_more(v));
             if (v->stalled && v->opened && !v->ended) {
                 /* It hears only of the end. */
                 struct epoll_event rest = {.events = EPOLLRDHUP, .data.ptr = v};
                 epoll_ctl(epoll, EPOLL_CTL_MOD, v->fd, &rest);
                 if (events[i].events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) {
-                    v->ended = 1;
-                    close(v->fd);
+                    hang_up(v);
                 }
             }
         }

@@ -1,12 +1,12 @@
 """A server of captions that makes one mistake: what the load's viewers have to find."""
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Literal
+from typing import Literal, cast
 
 import psutil
 
@@ -26,33 +26,37 @@ class Careless:
 
     def __init__(self, setting: Setting, mistake: Mistake) -> None:
         self.process = psutil.Process()
-        self.entrance = Entrance(0, "/%d", setting.medium)
-        self._head = HEADS[setting.medium]
+        self.entrance = Entrance(0, "/%d", setting.medium, setting.certificate is not None)
+        refuses = mistake == "refuses"
+        self.head = b"HTTP/1.1 403 Forbidden\r\n\r\n" if refuses else HEADS[setting.medium]
+        self.connected: set[asyncio.Transport] = set()
+        self.viewers: list[asyncio.Transport] = []
+        self.loop = asyncio.new_event_loop()
         self._mistake = mistake
-        self._viewers: list[asyncio.StreamWriter] = []
-        self._loop = asyncio.new_event_loop()
+        self._tls: ssl.SSLContext | None = None
+        if setting.certificate:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(setting.certificate.chain, setting.certificate.key)
         self._stretches = 0
 
     async def serve(self, ready: threading.Event, over: asyncio.Event) -> None:
-        async with await asyncio.start_server(self._greet, "127.0.0.1", 0) as server:
+        listening = await self.loop.create_server(
+            lambda: Viewer(self), "127.0.0.1", 0, ssl=self._tls
+        )
+        async with listening as server:
             port: int = server.sockets[0].getsockname()[1]
-            self.entrance = Entrance(port, "/%d", self.entrance.medium)
+            entrance = self.entrance
+            self.entrance = Entrance(port, entrance.path, entrance.medium, entrance.tls)
             ready.set()
             await over.wait()
-            for viewer in self._viewers:
-                viewer.transport.abort()
-            ends = (viewer.wait_closed() for viewer in self._viewers)
-            await asyncio.gather(*ends, return_exceptions=True)
-
-    async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        refused = self._mistake == "refuses"
-        writer.write(b"HTTP/1.1 403 Forbidden\r\n\r\n" if refused else self._head)
-        self._viewers.append(writer)
+            while self.connected:
+                for viewer in self.connected:
+                    viewer.abort()
+                await asyncio.sleep(0.001)
 
     def say(self, rate_hz: float, seconds: float) -> int:
         count = int(rate_hz * seconds)
-        asyncio.run_coroutine_threadsafe(self._say(count), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._say(count), self.loop).result(10)
         return count
 
     async def _say(self, count: int) -> None:
@@ -60,14 +64,39 @@ class Careless:
         self._stretches += 1
         for number in range(count):
             if mistake == "cuts off" and number == count - 1:
-                self._viewers[0].close()
+                self.viewers[0].close()
             caption = f"@{time.monotonic_ns()}@ ".encode()
-            self._viewers[0].write(_first_viewers(caption, number, mistake))
-            for viewer in self._viewers[1:]:
+            self.viewers[0].write(_for_the_first(caption, number, mistake))
+            for viewer in self.viewers[1:]:
                 viewer.write(caption)
 
 
-def _first_viewers(caption: bytes, number: int, mistake: Mistake) -> bytes:
+class Viewer(asyncio.Protocol):
+    """Answers a request, and reads nothing else."""
+
+    def __init__(self, server: Careless) -> None:
+        self._server = server
+        self._heard = b""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._server.connected.add(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connected.discard(self._transport)
+        if self._transport in self._server.viewers:
+            self._server.viewers.remove(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        is_new = b"\r\n\r\n" not in self._heard
+        self._heard += data
+        if is_new and b"\r\n\r\n" in self._heard:
+            self._transport.write(self._server.head)
+            self._server.viewers.append(self._transport)
+
+
+def _for_the_first(caption: bytes, number: int, mistake: Mistake) -> bytes:
     if number == 1 and mistake.startswith("loses"):
         return b""
     if number == 2 and mistake.endswith("doubles"):
@@ -80,14 +109,13 @@ def careless(setting: Setting, mistake: Mistake) -> Iterator[Careless]:
     """Run it in a thread."""
     server = Careless(setting, mistake)
     ready, over = threading.Event(), asyncio.Event()
-    thread = threading.Thread(
-        target=partial(server._loop.run_until_complete, server.serve(ready, over))
-    )
+    serving = server.serve(ready, over)
+    thread = threading.Thread(target=lambda: server.loop.run_until_complete(serving))
     thread.start()
     try:
         assert ready.wait(10)
         yield server
     finally:
-        server._loop.call_soon_threadsafe(over.set)
+        server.loop.call_soon_threadsafe(over.set)
         thread.join(10)
-        server._loop.close()
+        server.loop.close()

@@ -2,6 +2,7 @@
 
 import shutil
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -11,7 +12,7 @@ from bench.load import trouble
 from bench.load.crowd import Medium, crowd
 from bench.load.measure import measure, spread, verdict
 from bench.load.nchan import MODULE, nchan
-from bench.load.systems import Setting, ours
+from bench.load.systems import Setting, certified, ours
 from bench.load.trouble import storm, stretch
 from tests.bench.careless import Mistake, careless
 from tests.broker import all_there_or_not
@@ -25,17 +26,26 @@ def _compiler() -> None:
     all_there_or_not(None if shutil.which("cc") else "no C compiler here (make test installs it)")
 
 
+def _needs_headers(*, tls: bool) -> None:
+    there = not tls or Path("/usr/include/openssl/ssl.h").exists()
+    all_there_or_not(None if there else "no libssl-dev here (make test installs it)")
+
+
 @pytest.fixture(params=get_args(Medium))
 def medium(request: pytest.FixtureRequest) -> Medium:
     chosen: Medium = request.param
     return chosen
 
 
-def test_every_caption_is_counted_once(medium: Medium) -> None:
-    """Each viewer of a server that makes no mistake has all of it."""
+@pytest.mark.parametrize("tls", [False, True])
+def test_every_caption_is_counted_once(medium: Medium, *, tls: bool) -> None:
+    """Each viewer of a server that makes no mistake has all of it, in the clear and over TLS."""
+    _needs_headers(tls=tls)
     serve = partial(careless, mistake="none")
-    run = measure("careful", serve, Setting(1, medium), VIEWERS, 1.0)
-    assert run.is_whole
+    with certified(tls=tls) as certificate:
+        setting = Setting(1, medium, certificate=certificate)
+        run = measure("careful", serve, setting, VIEWERS, 1.0)
+    assert run.is_whole, run
     assert run.heard.deliveries == run.said * VIEWERS
     assert 0 < run.heard.p50_ms <= run.heard.p99_ms < 10_000
 
@@ -76,21 +86,29 @@ def test_viewers_that_are_refused_say_so(capfd: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.skipif(not MODULE.exists(), reason="no nginx with Debian's libnginx-mod-nchan")
-def test_nchan_speaks_to_the_same_viewers(medium: Medium) -> None:
-    """It is what ours is measured beside, over both media."""
-    assert measure("nchan", nchan, Setting(2, medium), 10, 0.5).is_whole
+@pytest.mark.parametrize("tls", [False, True])
+def test_nchan_speaks_to_the_same_viewers(medium: Medium, *, tls: bool) -> None:
+    """It is what ours is measured beside."""
+    _needs_headers(tls=tls)
+    with certified(tls=tls) as certificate:
+        setting = Setting(2, medium, certificate=certificate)
+        assert measure("nchan", nchan, setting, 10, 0.5).is_whole
 
 
 def test_our_server_in_trouble_loses_nothing() -> None:
-    """Viewers stop, reload and send rubbish; the others are on WebSockets."""
-    with ours(Setting(1)) as server:
+    """Viewers stop, reload and send rubbish; the others are on WebSockets over TLS."""
+    _needs_headers(tls=True)
+    with (
+        certified(tls=True) as certificate,
+        ours(Setting(1, certificate=certificate)) as server,
+    ):
         run, _ = stretch(server, 40, 1.5, is_rough=True)
     assert run.is_whole, run
 
 
 def test_the_storm_ends_with_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     """Our server gives a hall that reads events all that it has missed."""
-    assert storm("events", 60, 1, 0.0)
+    assert storm(Setting(1, "events"), 60, 1, 0.0)
     assert "everybody has every missed caption once: yes" in capsys.readouterr().out
 
 
@@ -103,8 +121,9 @@ def test_the_page_of_faults_ends_with_a_verdict(
 ) -> None:
     """Both runs are held against each other, and both have to be whole."""
     monkeypatch.setattr(trouble, "ours", partial(careless, mistake=mistake))
-    assert trouble.faults("socket", 20, 1.0, 1) == (word == "yes")
+    is_whole = trouble.faults(Setting(1), 20, 1.0, 1)
     said = capsys.readouterr().out
+    assert is_whole == (word == "yes"), said
     assert "p99 × undisturbed, median: " in said
     assert f"healthy viewers lost nothing and had nothing twice: {word}" in said
 
@@ -118,7 +137,7 @@ def test_the_bench_of_deliveries_ends_with_a_verdict(
 ) -> None:
     """Its answer is whether everything was there; a goal that was missed is only named."""
     monkeypatch.setattr(fanout, "SYSTEMS", {"shared bytes": partial(careless, mistake=mistake)})
-    found = fanout.compare(["shared bytes"], "socket", [(1, VIEWERS)], 1.0, 1)
+    found = fanout.compare(["shared bytes"], Setting(1), [(1, VIEWERS)], 1.0, 1)
     assert found == (word == "yes")
     assert f"everybody had every caption once: {word}" in capsys.readouterr().out
 
