@@ -31,8 +31,6 @@ PAST = 1000
 MISSED = 100
 """Captions that somebody who comes back has not had."""
 
-RETURN_WITHIN_S = 60.0
-
 
 def faults(setting: Setting, viewers: int, seconds: float, repeats: int) -> bool:
     """Print what slow, restless and hostile viewers do to the others; return whether none lost."""
@@ -198,7 +196,7 @@ def _return(setting: Setting, viewers: int, name: str, per_second: float) -> Ret
             hall.until_ready()
             in_s = time.monotonic() - began_s
             # Asking 5,000 viewers what they have takes the crowd a while.
-            heard = until_heard(hall, MISSED, RETURN_WITHIN_S, 0.2)
+            heard = until_heard(hall, MISSED, each_s=0.2)
             all_s = time.monotonic() - began_s
             took_s = cpu_s(server.process) - used_s
             share = heard.cpu_s / all_s
