@@ -1,5 +1,6 @@
 """Connects to the broker that several nodes share: Redis or Valkey, with an append-only file."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
@@ -58,12 +59,19 @@ def broker_errors() -> Iterator[None]:
     """
     from redis.exceptions import RedisError  # noqa: PLC0415 - an extra
 
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
     try:
         yield
     # uvloop says RuntimeError where a connection has just been closed under the library.
     except (RedisError, OSError, RuntimeError) as error:
         why = str(error) or type(error).__name__
         raise StoreFailed(f"The broker does not do it ({why}); look at it and its disk.") from error
+    finally:
+        # The library sends by `wait_for`, which before Python 3.12 swallows a cancellation that
+        # comes just as it is done (python/cpython#86296): who loops for ever would do so.
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def room_key(room: str, what: str) -> str:
