@@ -15,13 +15,14 @@ from parola.buses.redis import RedisBus
 from parola.domain.errors import BadMessage
 from parola.ports import AccessBook, Bus, Forgets, Leases, Log, MoodBook, Outbox, RoomBook
 from parola.server import tokens
+from parola.stores.redis_archive import RedisArchive
 from parola.stores.redis_books import RedisAccessBook, RedisRoomBook
 from parola.stores.redis_checks import broker_troubles
 from parola.stores.redis_leases import open_redis_leases
-from parola.stores.redis_log import RedisLog
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqlite_hold import held
+from parola.stores.sqlite_mirror import open_mirror
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +98,11 @@ async def _shared(url: str, settings: StoreSettings, stack: AsyncExitStack) -> S
     leases = await stack.enter_async_context(
         open_redis_leases(lessor, node, settings.cluster_lease_s)
     )
-    log = RedisLog(client, leases.fence)
+    mirror = await stack.enter_async_context(open_mirror(settings.data))
+    log = RedisArchive(client, mirror, leases.fence)
     bus = RedisBus(client, log, leases)
     await stack.enter_async_context(beside(bus.run()))
+    await stack.enter_async_context(beside(log.run()))
     access = RedisAccessBook(client)
     await access.begin(tokens.new_key())
     return Stores(log, RedisRoomBook(client), access, bus, leases=leases)

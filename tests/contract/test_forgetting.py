@@ -6,24 +6,33 @@ from typing import Protocol
 
 import pytest
 
+from parola.broker import open_broker
 from parola.domain.errors import StoreFailed
 from parola.domain.log import Change, Correction, Entry, StateChange
 from parola.domain.search import phrases_of
 from parola.domain.transcript import Segment
 from parola.ports import Archive, Forgets, Forgotten, Log
 from parola.stores.memory import MemoryLog
+from parola.stores.redis_archive import RedisArchive
 from parola.stores.sqlite import open_sqlite_log
+from parola.stores.sqlite_mirror import open_mirror
+from tests.broker import Broker
 
 
 class Kept(Log, Archive, Forgets, Protocol):
     """A log that can be searched and pruned."""
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kept]:
     """Each log that forgets, empty."""
     if request.param == "memory":
         yield MemoryLog()
+    elif request.param == "redis":
+        broker: Broker = request.getfixturevalue("redis_server")
+        async with open_broker(broker.url) as client, open_mirror(tmp_path) as mirror:
+            await client.flushall()
+            yield RedisArchive(client, mirror)
     else:
         async with open_sqlite_log(tmp_path) as opened:
             yield opened

@@ -28,8 +28,9 @@ from parola.domain.transcript import Segment, Word
 from parola.ports import Archive, Log
 from parola.stores.dynamodb import open_dynamodb
 from parola.stores.memory import MemoryLog
-from parola.stores.redis_log import RedisLog
+from parola.stores.redis_archive import RedisArchive
 from parola.stores.sqlite import SqliteLog, open_sqlite_log
+from parola.stores.sqlite_mirror import open_mirror
 from tests.broker import Broker
 from tests.stand_ins import StandIn, make_table
 
@@ -56,9 +57,10 @@ async def _dynamodb(stand_in: StandIn, patch: pytest.MonkeyPatch) -> AsyncIterat
 
 @asynccontextmanager
 async def _redis(broker: Broker) -> AsyncIterator[Log]:
-    async with open_broker(broker.url) as client:
-        await client.flushall()
-        yield RedisLog(client)
+    with TemporaryDirectory() as folder:
+        async with open_broker(broker.url) as client, open_mirror(Path(folder)) as mirror:
+            await client.flushall()
+            yield RedisArchive(client, mirror)
 
 
 @pytest.fixture(params=["memory", "sqlite", "redis", "ministack", "dynalite"])

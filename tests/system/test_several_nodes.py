@@ -224,6 +224,44 @@ def test_settings_are_everybodys(nodes: Nodes) -> None:
     assert _get(nodes.two, "/api/rooms/aula/settings")["language"] == "it-IT"
 
 
+def _found(server: RunningServer, query: str) -> list[tuple[str, str]]:
+    lines = httpx.get(f"{server.url}/api/search", params={"q": query}).raise_for_status().json()
+    return [(line["room"], line["text"]) for line in lines["lines"]]
+
+
+def _listed(server: RunningServer, room: str) -> list[dict[str, Any]]:
+    return [talk for talk in _get(server, "/api/talks")["talks"] if talk["room"] == room]
+
+
+async def test_what_was_said_anywhere_is_listed_and_found_everywhere(nodes: Nodes) -> None:
+    """As soon as it is saved, as it reads now; what is struck or deleted is not."""
+    await speak(nodes.one, "memoria", 12)
+    async with asyncio.timeout(20):
+        # Its last word is shown before the line after it says that it is over.
+        while not (talk := _listed(nodes.two, "memoria")[0])["ended_at"]:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+    assert talk["lines"] == 2
+    assert _listed(nodes.one, "memoria") == [talk]
+    assert ("memoria", "10 11") in _found(nodes.two, "10 11")
+
+    said = httpx.get(f"{nodes.two.url}/api/search", params={"q": "10 11", "room": "memoria"})
+    (line,) = said.raise_for_status().json()["lines"]
+    path = f"/api/rooms/memoria/lines/{line['seq']}"
+    done = _put(nodes.two, path, {"made_on": line["seq"], "text": "dieci undici"}).json()
+    assert _found(nodes.one, "dieci undi") == [("memoria", "dieci undici")]
+    struck = f"{nodes.one.url}{path}/strike"
+    assert httpx.post(struck, json={"made_on": done["version"]}).is_success
+    assert _found(nodes.two, "dieci") == []
+
+    async with asyncio.timeout(20):
+        while _listed(nodes.two, "memoria"):
+            pruned = httpx.post(f"{nodes.one.url}/api/prune", json={"days": 1e-6}, timeout=60)
+            assert pruned.is_success, pruned.text
+            await asyncio.sleep(0.02)
+    assert _listed(nodes.one, "memoria") == []
+    assert all(room != "memoria" for room, _ in _found(nodes.two, "0 1 2"))
+
+
 async def _held_up(client: "Redis", writes: int) -> None:
     """Wait until so many settings wait to be written."""
     async with asyncio.timeout(20):

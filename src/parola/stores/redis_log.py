@@ -37,6 +37,9 @@ Rows = Any
 """What the client gives for a part of a stream, whatever its annotations say: pairs of an id and a
 dict of fields, all bytes."""
 
+PRUNED = "pruned"
+"""A room's key that counts how often something was taken out, for whoever has a copy."""
+
 REWRITE_TRIES, REWRITE_PAUSE_S = 60, 0.5
 """How long another rewriting of the broker's file is waited for."""
 
@@ -287,6 +290,7 @@ class RedisLog:
                 pipe.hdel(room_key(room, "ends"), *sessions)
                 if said:
                     pipe.hdel(room_key(room, "said"), *said)
+                pipe.incr(room_key(room, PRUNED))
                 await pipe.execute()
 
     async def rooms(self) -> list[RoomSummary]:
@@ -333,12 +337,15 @@ def _spoken(session: str) -> bytes:
     return session.encode("utf-8", "surrogatepass")
 
 
-def _number(key: bytes) -> int:
+def number_of(key: bytes) -> int:
+    """Return the entry's number that is its id in the stream."""
     return int(key.partition(b"-")[0])
 
 
 def _entries(room: str, rows: Rows) -> list[Entry]:
     return [
-        entry_of(room, _number(key), int(row[b"at"]), row[b"kind"].decode(), row[b"body"].decode())
+        entry_of(
+            room, number_of(key), int(row[b"at"]), row[b"kind"].decode(), row[b"body"].decode()
+        )
         for key, row in rows or ()
     ]

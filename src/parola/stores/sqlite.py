@@ -218,7 +218,7 @@ class SqliteLog:
 def _append(db: sqlite3.Connection, entries: Sequence[Entry], *, ships: bool, reads: bool) -> None:
     with transaction(db):
         for entry in entries:
-            if not _insert(db, entry):
+            if not insert(db, entry):
                 continue
             if ships and isinstance(entry.body, Segment):
                 put(db, entry)
@@ -226,7 +226,7 @@ def _append(db: sqlite3.Connection, entries: Sequence[Entry], *, ships: bool, re
                 put_unread(db, entry)
 
 
-def _insert(db: sqlite3.Connection, entry: Entry) -> bool:
+def insert(db: sqlite3.Connection, entry: Entry) -> bool:
     """Add the entry, unless it is there; return whether it was added.
 
     Raises:

@@ -7,7 +7,7 @@ rewritten, and the write-ahead log emptied. Source: SQLite, "PRAGMA secure_delet
 """
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,22 +25,22 @@ def forget(db: sqlite3.Connection, before_ms: int, spare: Collection[str]) -> Fo
 
     What stays: each room's newest word on or off the record, and how far it has counted.
     """
-    db.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (room TEXT, number INTEGER, session TEXT)")
     with transaction(db):
+        _begin(db)
         _choose(db, before_ms, spare)
-        talks = db.execute("SELECT DISTINCT room, session FROM doomed WHERE session <> ''")
-        gone = frozenset((room, session) for room, session in talks)
-        db.execute("""
-            INSERT INTO forgotten SELECT room, max(number) FROM entries
-            WHERE room IN (SELECT room FROM doomed) GROUP BY room
-            ON CONFLICT (room) DO UPDATE SET number = max(number, excluded.number)
-        """)
-        lines = db.execute("""
-            DELETE FROM entries WHERE (room, number) IN (SELECT room, number FROM doomed)
-        """).rowcount
-        if lines:
-            _forget_beside(db)
-    return Forgotten(gone, lines)
+        return _take_out(db)
+
+
+def forget_all_but(db: sqlite3.Connection, room: str, until: int, stays: Iterable[int]) -> None:
+    """Take out a room's entries up to a number, but for some; part of the caller's transaction."""
+    _begin(db)
+    db.execute(
+        "INSERT INTO doomed SELECT room, number, session FROM entries"
+        " WHERE room = ? AND number <= ?",
+        (room, until),
+    )
+    db.executemany("DELETE FROM doomed WHERE number = ?", ((number,) for number in stays))
+    _take_out(db)
 
 
 def scrub(db: sqlite3.Connection) -> None:
@@ -64,9 +64,33 @@ def scrub(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM forgotten WHERE room = ?", (UNSCRUBBED,)).fetchone()
 
 
-def _choose(db: sqlite3.Connection, before_ms: int, spare: Collection[str]) -> None:
-    """Write down which entries go: a connection's own table, which holds no text."""
+def _begin(db: sqlite3.Connection) -> None:
+    """Make a list of what goes, or an empty one: a connection's own table, which holds no text."""
+    db.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS doomed"
+        " (room TEXT, number INTEGER, session TEXT, PRIMARY KEY (number, room))"
+    )
     db.execute("DELETE FROM doomed")
+
+
+def _take_out(db: sqlite3.Connection) -> Forgotten:
+    talks = db.execute("SELECT DISTINCT room, session FROM doomed WHERE session <> ''")
+    gone = frozenset((room, session) for room, session in talks)
+    db.execute("""
+        INSERT INTO forgotten SELECT room, max(number) FROM entries
+        WHERE room IN (SELECT room FROM doomed) GROUP BY room
+        ON CONFLICT (room) DO UPDATE SET number = max(number, excluded.number)
+    """)
+    lines = db.execute("""
+        DELETE FROM entries WHERE (room, number) IN (SELECT room, number FROM doomed)
+    """).rowcount
+    if lines:
+        _forget_beside(db)
+    return Forgotten(gone, lines)
+
+
+def _choose(db: sqlite3.Connection, before_ms: int, spare: Collection[str]) -> None:
+    """Write down which entries go."""
     db.execute(
         """
         INSERT INTO doomed SELECT room, number, session FROM entries
@@ -87,15 +111,15 @@ def _choose(db: sqlite3.Connection, before_ms: int, spare: Collection[str]) -> N
 
 
 def _forget_beside(db: sqlite3.Connection) -> None:
-    """Take out what hangs on entries that are gone; note that their bytes are still there."""
+    """Take out what hangs on entries that are gone."""
     for table in ("said", "outbox", "moods", "unread"):
         db.execute(
-            f"""
-            DELETE FROM {table} WHERE NOT EXISTS (
-                SELECT 1 FROM entries
-                WHERE entries.room = {table}.room AND entries.number = {table}.number
-            )
-            """  # noqa: S608 - our own words
+            f"DELETE FROM {table} WHERE (room, number) IN (SELECT room, number FROM doomed)"  # noqa: S608 - our own words
         )
+    note_traces(db)
+
+
+def note_traces(db: sqlite3.Connection) -> None:
+    """Note that bytes of what was taken out may be left, for `scrub`."""
     with suppress(sqlite3.IntegrityError):
         db.execute("INSERT INTO forgotten VALUES (?, 1)", (UNSCRUBBED,))
