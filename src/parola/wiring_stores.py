@@ -16,6 +16,7 @@ from parola.domain.errors import BadMessage
 from parola.ports import AccessBook, Bus, Forgets, Leases, Log, MoodBook, Outbox, RoomBook
 from parola.server import tokens
 from parola.stores.redis_archive import RedisArchive
+from parola.stores.redis_backup import refuse_if_restoring
 from parola.stores.redis_books import RedisAccessBook, RedisRoomBook
 from parola.stores.redis_checks import broker_troubles
 from parola.stores.redis_leases import open_redis_leases
@@ -90,6 +91,7 @@ async def _shared(url: str, settings: StoreSettings, stack: AsyncExitStack) -> S
         )
     answer_s = min(LONGEST_ANSWER_S, settings.cluster_lease_s / 8)
     client = await stack.enter_async_context(open_broker(url, LONGEST_ANSWER_S))
+    await refuse_if_restoring(client)
     for trouble in await broker_troubles(client):
         logger.warning("%s", trouble)
     # Of its own: a lease must not wait for a slow append.

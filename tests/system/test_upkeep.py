@@ -16,6 +16,7 @@ from parola.stores.recordings import recording_path
 from parola.stores.sqlite import open_sqlite_log
 from parola.stores.sqlite_access import ACCESS_FILE
 from parola.wiring import RECORDINGS
+from tests.commands import Command
 from tests.servers import RunningServer, serving
 from tests.speakers import Source, speak
 
@@ -23,22 +24,9 @@ SCRIPTED = ("--engine", "scripted")
 
 
 @pytest.fixture
-def parola(capfd: pytest.CaptureFixture[str]) -> "Command":
+def parola(capfd: pytest.CaptureFixture[str]) -> Command:
     """The command line, in a thread of this process."""
     return Command(capfd)
-
-
-class Command:
-    """Runs a command; returns its exit code and what it said to people."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-
-    async def __call__(self, *arguments: str | Path) -> tuple[int, str]:
-        self._capfd.readouterr()
-        code = await asyncio.to_thread(run, [str(argument) for argument in arguments])
-        out, err = self._capfd.readouterr()
-        return code, out + err
 
 
 async def fill(data: Path) -> None:

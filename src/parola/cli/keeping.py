@@ -4,14 +4,17 @@ import asyncio
 import errno
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
+from parola.broker import open_broker
 from parola.cli.outcome import FAILED, USAGE, CommandError
 from parola.domain.access import AuditEntry
 from parola.domain.errors import NotFound
-from parola.stores import sqlite_backup
+from parola.stores import redis_backup, sqlite_backup
 from parola.stores.recordings import delete_recording
 from parola.stores.sqlite import open_sqlite_log
 from parola.stores.sqlite_access import open_sqlite_access
@@ -22,6 +25,9 @@ from parola.wiring import RECORDINGS
 
 DAY_MS = 86_400_000
 
+PATIENCE_S = 30.0
+"""How long a call waits for a broker: nobody speaks through this command."""
+
 
 def back_up(folder: Path, file: Path, *, with_access: bool) -> None:
     """Write a new backup.
@@ -30,13 +36,27 @@ def back_up(folder: Path, file: Path, *, with_access: bool) -> None:
         NotFound, StoreFailed: see `parola.stores.sqlite_backup.back_up`.
         CommandError: the file is there already, or cannot be written.
     """
-    try:
+    with _explained(file):
         made = sqlite_backup.back_up(folder, file, with_access=with_access)
-    except FileExistsError as error:
-        message = f"{file} is there already, and nothing is overwritten; choose another name."
-        raise CommandError(message, USAGE) from error
-    except OSError as error:
-        raise CommandError(_why_not_written(file, error), FAILED) from error
+    typer.echo(f"{file} holds {_told(made)}.", err=True)
+
+
+def back_up_broker(url: str, file: Path, *, with_access: bool) -> None:
+    """Write a new backup of what nodes share on a broker.
+
+    Raises:
+        NotFound, StoreFailed: see `parola.stores.redis_backup.back_up_broker`.
+        CommandError: the file is there already, or cannot be written.
+    """
+
+    async def work() -> Backup:
+        async with open_broker(url, PATIENCE_S) as client:
+            return await redis_backup.back_up_broker(client, file, with_access=with_access)
+
+    with _explained(file):
+        if file.exists():
+            raise FileExistsError
+        made = asyncio.run(work())
     typer.echo(f"{file} holds {_told(made)}.", err=True)
 
 
@@ -49,6 +69,23 @@ def restore(file: Path, folder: Path) -> None:
     """
     made = asyncio.run(_restore(file, folder))
     typer.echo(f"{folder} holds {_told(made)}.", err=True)
+
+
+def restore_to_broker(file: Path, url: str) -> None:
+    """Fill a broker from a backup.
+
+    Raises:
+        NotFound, BadMessage, StoreFailed: see `parola.stores.redis_backup.restore_to_broker`.
+        CommandError: there is no room for a copy beside the file.
+    """
+
+    async def work() -> Backup:
+        async with open_broker(url, PATIENCE_S) as client:
+            return await redis_backup.restore_to_broker(client, file)
+
+    with _explained(file):
+        made = asyncio.run(work())
+    typer.echo(f"The broker holds {_told(made)}; start the nodes.", err=True)
 
 
 def prune(folder: Path, days: float) -> tuple[int, int]:
@@ -83,6 +120,22 @@ async def _prune(folder: Path, days: float) -> tuple[int, int]:
     async with open_sqlite_access(folder) as book:
         await book.note(AuditEntry(now_ms, "the command line", "", "", action, 200))
     return len(gone.talks), gone.lines
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    """Say why a backup cannot be written, or unpacked beside itself.
+
+    Raises:
+        CommandError: the body raised an OSError.
+    """
+    try:
+        yield
+    except FileExistsError as error:
+        message = f"{file} is there already, and nothing is overwritten; choose another name."
+        raise CommandError(message, USAGE) from error
+    except OSError as error:
+        raise CommandError(_why_not_written(file, error), FAILED) from error
 
 
 def _told(made: Backup) -> str:

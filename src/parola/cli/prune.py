@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from parola.cli.asking import post
-from parola.cli.outcome import server_part
+from parola.cli.outcome import USAGE, CommandError, server_part
 
 PATIENCE_S = 600.0
 """A large log is written anew as a whole."""
@@ -34,6 +34,11 @@ def prune(
     else:
         with server_part():
             from parola.cli import keeping, serving  # noqa: PLC0415 - needs the server's extra
-        folder = serving.read_settings({"data": data} if data else {}).data
+        settings = serving.read_settings({"data": data} if data else {})
+        if settings.cluster and not data:
+            raise CommandError(
+                "Several nodes share these talks: ask one of them, with --server URL.", USAGE
+            )
+        folder = settings.data
         talks, lines = keeping.prune(folder, days)
     typer.echo(f"{talks} talks with {lines} lines are deleted.", err=True)

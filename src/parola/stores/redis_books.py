@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from parola.broker import broker_errors
@@ -120,11 +121,20 @@ class RedisAccessBook:
         return bool(is_there)
 
     async def note(self, entry: AuditEntry) -> None:
-        fields = json.dumps(
-            [entry.at_ms, entry.holder, entry.token, entry.address, entry.action, entry.status]
-        )
+        await self.note_all([entry])
+
+    async def note_all(self, entries: Iterable[AuditEntry]) -> None:
+        """Add several to the audit log, oldest first."""
         with broker_errors():
-            await self._client.xadd(AUDIT, {"entry": fields}, maxlen=MAX_AUDIT, approximate=True)
+            async with self._client.pipeline(transaction=False) as pipe:
+                for entry in entries:
+                    pipe.xadd(
+                        AUDIT,
+                        {"entry": json.dumps(astuple(entry))},
+                        maxlen=MAX_AUDIT,
+                        approximate=True,
+                    )
+                await pipe.execute()
 
     async def audit(self, limit: int) -> list[AuditEntry]:
         if limit <= 0:
@@ -132,3 +142,14 @@ class RedisAccessBook:
         with broker_errors():
             rows: Any = await self._client.xrevrange(AUDIT, count=limit)
         return [AuditEntry(*json.loads(row[b"entry"])) for _, row in rows]
+
+    async def all_notes(self, page: int = 500) -> AsyncIterator[list[AuditEntry]]:
+        """Yield the whole audit log in parts, oldest first."""
+        after = "-"
+        while True:
+            with broker_errors():
+                rows: Any = await self._client.xrange(AUDIT, min=after, count=page)
+            if not rows:
+                return
+            yield [AuditEntry(*json.loads(row[b"entry"])) for _, row in rows]
+            after = f"({rows[-1][0].decode()}"
