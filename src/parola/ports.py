@@ -9,6 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from parola.domain.access import AuditEntry, Token
 from parola.domain.audio import RATE_HZ, AudioChunk
+from parola.domain.corrections import Standing
 from parola.domain.jobs import Job, Written
 from parola.domain.log import Entry, RoomSummary, SessionPast
 from parola.domain.mood import LineMood
@@ -198,6 +199,9 @@ class Outgoing:
 
     entry: Entry
 
+    edited: Standing | None = None
+    """What has become of it, where somebody has edited it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -229,6 +233,8 @@ class Outbox(Protocol):
 
     async def waiting(self, limit: int) -> list[Outgoing]:
         """Return the oldest finals to be sent, at most `limit`, without those refused for good.
+
+        One that was edited since it was sent is there again.
 
         Raises:
             StoreFailed: it cannot be read now.

@@ -16,6 +16,7 @@ PACK = runpy.run_path(str(ROOT / "scripts" / "lambda-package"))["pack"]
 MODULES = (
     "parola/__init__.py",
     "parola/wire/__init__.py",
+    "parola/wire/table_calls.py",
     "parola/wire/table_rows.py",
     "parola/analysts/__init__.py",
     "parola/analysts/intent.json",

@@ -33,7 +33,8 @@ async def test_a_caption_comes_out_on_another_node(
 ) -> None:
     """What is spoken into one server is read on another: by queue, function and table alone.
 
-    Each word comes once and in order, and the outbox is empty then.
+    Each word comes once and in order, and the outbox is empty then. A line that is corrected gets
+    another sentiment there, and keeps its words.
     """
     for name, value in stack.stand_in.environment.items():
         monkeypatch.setenv(name, value)
@@ -53,6 +54,13 @@ async def test_a_caption_comes_out_on_another_node(
             await _until_read(stack, len(found))
             async with httpx.AsyncClient(base_url=other.url) as http:
                 told = (await http.get("/api/rooms/sala/mood?lines=true")).json()
+                await _correct(one.url, told["lines"][0]["seq"], "What a terrible disaster.")
+                async with asyncio.timeout(60):
+                    while (await _labels(http))[0] != "negative":  # noqa: ASYNC110 - a table tells nobody
+                        await asyncio.sleep(0.2)
+                assert (await _labels(http))[1:] == ["neutral"] * (len(found) - 1)
+            async with web_app(other, "sala") as app:
+                assert await app.window() == found
         said = [int(word) for line in found for word in line["transcript"].split()]
         assert said == list(range(count))
         assert {line["speakerName"] for line in found} == {"Ada"}
@@ -60,6 +68,21 @@ async def test_a_caption_comes_out_on_another_node(
     assert (told["read"], told["label"]) == (len(found), "neutral")
     starts_s = [float(line["startTime"]) for line in found]
     assert [line["start_s"] for line in told["lines"]] == pytest.approx(starts_s, abs=0.001)
+
+
+async def _correct(url: str, number: int, text: str) -> None:
+    """Put a person's words in a line's place."""
+    path = f"/api/rooms/sala/lines/{number}"
+    async with httpx.AsyncClient(base_url=url) as http:
+        version = (await http.get(path)).json()["version"]
+        answer = await http.put(path, json={"text": text, "made_on": version})
+        assert answer.is_success, answer.text
+
+
+async def _labels(http: httpx.AsyncClient) -> list[str]:
+    """Return how each line of the room sounds, by what a node says."""
+    told = (await http.get("/api/rooms/sala/mood?lines=true")).json()
+    return [line["label"] for line in told["lines"]]
 
 
 async def _until_read(stack: Stack, count: int) -> None:

@@ -126,7 +126,7 @@ PLANTED: tuple[tuple[str, str, object, str], ...] = (
     (
         "event",
         "Resources/KeeperRole/Properties/Policies/0/PolicyDocument/Statement/1/Action",
-        ["dynamodb:PutItem", "dynamodb:DeleteItem"],
+        ["dynamodb:UpdateItem", "dynamodb:DeleteItem"],
         "which its program does not",
     ),
     (

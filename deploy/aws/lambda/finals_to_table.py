@@ -1,5 +1,7 @@
 """The Lambda function that puts finals from the queue into the table, and changes none.
 
+A final that somebody has edited comes again, with how it reads now: that is noted beside it.
+
 What is not kept is named in `batchItemFailures`, so that the queue delivers it again and, after
 five times, puts it aside in the dead-letter queue. An error outside a record is raised: then the
 queue delivers the whole batch again. Nothing is ever answered with a status code, which the queue
@@ -11,18 +13,19 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from dynamodb_client import dynamodb
 
-from parola.wire.table_rows import Poison, Row, row
+from parola.wire.table_calls import edit_call, keep_call
+from parola.wire.table_rows import Now, Poison, Row, now_in, row
 
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)
 
-CONDITION = "attribute_not_exists(pk) OR rid = :rid"
-
-Put = Callable[[Row], None]
+Put = Callable[[Row, Now | None], None]
+"""Puts a row, and notes how its final reads now, where somebody has edited it."""
 
 
 class Conflict(Exception):  # noqa: N818 - what it is
@@ -50,8 +53,8 @@ def keep(event: dict[str, Any], put: Put, expires: int | None = None) -> dict[st
 
 def _why_not_kept(body: str, put: Put, expires: int | None) -> str | None:
     try:
-        made = row(body)
-        put(made if expires is None else {**made, "exp": expires})
+        made, now = row(body), now_in(body)
+        put(made if expires is None else {**made, "exp": expires}, now)
     except Poison:
         return "poison"
     except Conflict:
@@ -66,18 +69,15 @@ def put_into(table: str) -> Put:
     """Return what puts a row into a table, unless another one is there."""
     db = dynamodb()
 
-    def put(made: Row) -> None:
+    refused = db.exceptions.ConditionalCheckFailedException
+
+    def put(made: Row, now: Now | None) -> None:
         try:
-            db.put_item(
-                TableName=table,
-                Item={
-                    name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-                    for name, value in made.items()
-                },
-                ConditionExpression=CONDITION,
-                ExpressionAttributeValues={":rid": {"S": made["rid"]}},
-            )
-        except db.exceptions.ConditionalCheckFailedException as error:
+            db.update_item(**keep_call(table, made))
+        except refused as error:
             raise Conflict from error
+        if now:
+            with suppress(refused):  # it knows a newer edit
+                db.update_item(**edit_call(table, made, now))
 
     return put

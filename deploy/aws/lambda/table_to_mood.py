@@ -1,9 +1,10 @@
 """The Lambda function that reads how the table's finals sound, and writes it beside them.
 
 It is fed by the table's stream. Its own writes come back on that stream, and end there: a row that
-has a sentiment is left alone. A final that was put again by a repeated message has lost its
-sentiment, and is read again. What cannot be written now is named in `batchItemFailures`: the stream
-then begins again with it, so that it must come first among what failed.
+was read is left alone until somebody edits its final. Then it is read anew, as it reads now; where
+it was struck, what had been written is taken back. What cannot be written now is named in
+`batchItemFailures`: the stream then begins again with it, so that it must come first among what
+failed.
 """
 
 import json
@@ -20,10 +21,14 @@ from parola.domain.sentiment import label
 logger = logging.getLogger()
 logger.setLevel(logging.INFO)
 
-UPDATE = "SET sentiment = :label, sentimentScore = :score, intent = :intent, readBy = :by"
+NOTES = "sentiment = :label, sentimentScore = :score, intent = :intent, readBy = :by"
 
-CONDITION = "rid = :rid"
-"""The row is there, and is the final that was read. Without it, a deleted one would rise again."""
+FORGETS = "REMOVE sentiment, sentimentScore, intent, readBy"
+
+FIRST = "rid = :rid AND attribute_not_exists(edition)"
+EDITED = "rid = :rid AND edition = :edition"
+"""The row is there, and reads as it was read. Without it, a deleted one would rise again, and an
+earlier text's sentiment could be written after a later one's."""
 
 Image = dict[str, dict[str, str]]
 """A row as the stream holds it, such as {"pk": {"S": "sala"}}."""
@@ -57,11 +62,16 @@ def read_all(event: dict[str, Any], write: Write) -> dict[str, Any]:
 
 def _values(image: Image) -> Values | None:
     """Return what is to be written of a final; None for what is no final, or has been read."""
-    if "sentiment" in image or image.get("kind", {}).get("S") != "segment":
+    edition = image.get("edition")
+    is_read = image.get("readEdition") == edition if edition else "sentiment" in image
+    if is_read or image.get("kind", {}).get("S") != "segment":
         return None
+    marks = {":rid": image["rid"], **({":edition": edition} if edition else {})}
+    if edition and "textNow" not in image:
+        return marks
     try:
         body = json.loads(image["body"]["S"])
-        found = read(body["language"], body["text"])
+        found = read(body["language"], image["textNow"]["S"] if edition else body["text"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # It would be the same every time, and hold up all that comes after it.
         logger.error(json.dumps({"not_read": type(error).__name__, "row": image.get("sk")}))  # noqa: TRY400 - metric filters read lines
@@ -74,7 +84,7 @@ def _values(image: Image) -> Values | None:
         ":score": {"N": f"{score:.4f}"},
         ":intent": {"S": intent},
         ":by": {"S": "local"},
-        ":rid": image["rid"],
+        **marks,
     }
 
 
@@ -87,11 +97,18 @@ def write_into(table: str) -> Write:
             db.update_item(
                 TableName=table,
                 Key={"pk": image["pk"], "sk": image["sk"]},
-                UpdateExpression=UPDATE,
-                ConditionExpression=CONDITION,
+                UpdateExpression=_change(values),
+                ConditionExpression=EDITED if ":edition" in values else FIRST,
                 ExpressionAttributeValues=values,
             )
         except db.exceptions.ConditionalCheckFailedException:
-            return  # deleted, or another one: the stream tells of that one by itself
+            return  # deleted, or another one, or edited: the stream tells of that by itself
 
     return write
+
+
+def _change(values: Values) -> str:
+    sets = [NOTES] if ":label" in values else []
+    if ":edition" in values:
+        sets.append("readEdition = :edition")
+    return f"SET {', '.join(sets)}" + ("" if ":label" in values else f" {FORGETS}")

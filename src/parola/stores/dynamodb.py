@@ -1,6 +1,7 @@
 """Keeps logs in one Amazon DynamoDB table, where the pipeline's Lambda function writes too.
 
-A row never changes once it is there. A room's rows lie together, sorted by time: the newest two
+What a row says never changes once it is there; beside it may be noted how a person has corrected it
+and how it sounds. A room's rows lie together, sorted by time: the newest two
 minutes are one query. What differs from the SQLite log: an append of several entries that dies
 half way leaves the first of them, and the same append again completes it.
 """
@@ -29,10 +30,8 @@ from parola.domain.mood import LineMood, newest_conversation
 from parola.domain.transcript import Segment
 from parola.stores.aws import AwsClient, error_code, open_aws
 from parola.stores.bodies import encode, entry_of, kind_of
+from parola.wire.table_calls import keep_call
 from parola.wire.table_rows import Row, iso_ms, message, row
-
-CONDITION = "attribute_not_exists(pk) OR rid = :rid"
-"""A repetition changes nothing; another row in the same place is never overwritten."""
 
 MOODS = 1000
 """Lines of a conversation whose mood is told, the newest: each look reads as many rows."""
@@ -203,12 +202,7 @@ class DynamoDbLog:
         if self._keep_s is not None:
             item = {**item, "exp": int(self._now_s()) + self._keep_s}
         try:
-            db.put_item(
-                TableName=self._table,
-                Item=_typed(item),
-                ConditionExpression=CONDITION,
-                ExpressionAttributeValues={":rid": {"S": item["rid"]}},
-            )
+            db.update_item(**keep_call(self._table, item))
         except import_module("botocore.exceptions").ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
@@ -283,13 +277,6 @@ def _row(entry: Entry) -> Row:
     """Return the row that the Lambda function would make of the entry, too."""
     body, kind = encode(entry.body), kind_of(entry.body)
     return row(message(entry.room, entry.number, entry.at_ms, kind, body))
-
-
-def _typed(item: Row) -> dict[str, dict[str, str]]:
-    return {
-        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-        for name, value in item.items()
-    }
 
 
 def _entry(item: dict[str, dict[str, str]]) -> Entry:

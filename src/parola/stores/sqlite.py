@@ -220,7 +220,7 @@ def _append(db: sqlite3.Connection, entries: Sequence[Entry], *, ships: bool, re
         for entry in entries:
             if not insert(db, entry):
                 continue
-            if ships and isinstance(entry.body, Segment):
+            if ships:
                 put(db, entry)
             if reads:
                 put_unread(db, entry)

@@ -4,15 +4,20 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 
-from parola.domain.log import Entry
+from parola.domain.corrections import Edits
+from parola.domain.log import Edit, Entry
+from parola.domain.transcript import Segment
 from parola.ports import Outgoing, Refusal, Unsent
 from parola.stores.bodies import entry_of
+from parola.stores.sqlite_archive import edits_of
 from parola.stores.sqlite_file import Connection, transaction
 
 
 def put(db: sqlite3.Connection, entry: Entry) -> None:
-    """Put an entry that the log has just taken into the outbox, in the same transaction."""
-    db.execute("INSERT INTO outbox (room, number) VALUES (?, ?)", (entry.room, entry.number))
+    """Put a final, or an edit of one, into the outbox in the transaction that logs it."""
+    if isinstance(entry.body, Segment | Edit):
+        key = (entry.room, entry.number)
+        db.execute("INSERT INTO outbox (room, number) VALUES (?, ?)", key)
 
 
 class SqliteOutbox:
@@ -35,14 +40,26 @@ class SqliteOutbox:
     async def waiting(self, limit: int) -> list[Outgoing]:
         """A line that was taken out of the log since is not sent: the log has the last word."""
         query = """
-            SELECT ticket, room, number, at_ms, kind, body FROM outbox JOIN entries
-            USING (room, number) WHERE refused IS NULL ORDER BY ticket LIMIT ?
+            SELECT ticket, said.room, said.number, said.at_ms, said.kind, said.body
+            FROM outbox JOIN entries AS put USING (room, number)
+            JOIN entries AS said ON said.room = put.room AND said.number =
+                CASE put.kind WHEN 'segment' THEN put.number ELSE json_extract(put.body, '$.of') END
+            WHERE refused IS NULL ORDER BY ticket LIMIT ?
         """
-        return await self._reader.run(
-            lambda db: [
-                Outgoing(ticket, entry_of(*row)) for ticket, *row in db.execute(query, (limit,))
-            ]
-        )
+
+        def work(db: sqlite3.Connection) -> list[Outgoing]:
+            edits: dict[str, Edits] = {}
+            found = []
+            for ticket, room, *row in db.execute(query, (limit,)):
+                if room not in edits:
+                    edits[room] = edits_of(db, room)
+                entry = entry_of(room, *row)
+                standing = edits[room].standing(entry.number)
+                is_edited = standing.version != entry.number
+                found.append(Outgoing(ticket, entry, standing if is_edited else None))
+            return found
+
+        return await self._reader.run(work)
 
     async def settle(self, sent: Sequence[int], refused: Sequence[Refusal]) -> None:
         """One transaction."""

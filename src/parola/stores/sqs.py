@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from parola.domain.errors import StoreFailed
+from parola.domain.transcript import Segment
 from parola.ports import Outgoing, Refusal
 from parola.stores.aws import AwsClient
 from parola.stores.bodies import encode, kind_of
-from parola.wire.table_rows import message
+from parola.wire.table_rows import Now, message
 
 BATCH_BYTES = 256 * 1024
 """What one call may carry. AWS has raised its own limit since; this one works everywhere."""
@@ -56,10 +57,24 @@ def _message(line: Outgoing) -> str:
     entry = line.entry
     try:
         return message(
-            entry.room, entry.number, entry.at_ms, kind_of(entry.body), encode(entry.body)
+            entry.room,
+            entry.number,
+            entry.at_ms,
+            kind_of(entry.body),
+            encode(entry.body),
+            _now(line),
         )
     except OverflowError as error:
         raise StoreFailed(
             f"Entry {entry.number} of room {entry.room!r} has no time that can be written; "
             "report this to Parola's makers."
         ) from error
+
+
+def _now(line: Outgoing) -> Now | None:
+    """Return how the line reads, where somebody has edited it."""
+    standing, body = line.edited, line.entry.body
+    if standing is None or not isinstance(body, Segment):
+        return None
+    as_heard = body.text if standing.text is None else standing.text
+    return Now(standing.version, None if standing.is_struck else as_heard)

@@ -8,12 +8,24 @@ readers go on working. Ours stand beside them.
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - Lambda's Python may be older
 
 Row = dict[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How a final reads after what people have changed."""
+
+    edition: int
+    """The number of its newest edit: of two, the higher one counts."""
+
+    text: str | None
+    """None: it is struck."""
 
 
 class Poison(ValueError):  # noqa: N818 - the queue's word for it
@@ -36,7 +48,9 @@ def fingerprint(at_ms: int, body: str) -> str:
     return hashlib.sha256(f"{at_ms}\n{body}".encode()).hexdigest()[:32]
 
 
-def message(room: str, number: int, at_ms: int, kind: str, body: str) -> str:
+def message(
+    room: str, number: int, at_ms: int, kind: str, body: str, now: Now | None = None
+) -> str:
     """Return a log entry as the queue carries it: ASCII JSON.
 
     Args:
@@ -45,6 +59,7 @@ def message(room: str, number: int, at_ms: int, kind: str, body: str) -> str:
         at_ms: its time, strictly increasing in the room: so `eventTimestamp` is unique.
         kind: "segment", or another kind of the log's.
         body: the entry's body as the stores write it, JSON.
+        now: how it reads, where somebody has edited it; what was said stays as it was.
     """
     fields = json.loads(body)
     told: dict[str, Any] = {
@@ -52,6 +67,8 @@ def message(room: str, number: int, at_ms: int, kind: str, body: str) -> str:
         "eventTimestamp": iso_ms(at_ms),
         "parola": {"number": number, "atMs": at_ms, "kind": kind, "body": body},
     }
+    if now:
+        told["parola"]["now"] = {"edition": now.edition, "text": now.text}
     if kind == "segment":
         told["Results"] = [
             {
@@ -96,6 +113,21 @@ def row(text: str) -> Row:
         }
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError) as error:
         raise Poison(f"this is no final ({type(error).__name__})") from error
+
+
+def now_in(text: str) -> Now | None:
+    """Return how a message's final reads now; None where nobody has edited it.
+
+    Raises:
+        Poison: that is none of `message`'s.
+    """
+    try:
+        told = json.loads(text)["parola"].get("now")
+        if told is None:
+            return None
+        return Now(_count(told["edition"]), None if told["text"] is None else _shown(told["text"]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Poison(f"this is no edit ({type(error).__name__})") from error
 
 
 def _as_before(told: Mapping[str, Any]) -> Row:

@@ -8,7 +8,7 @@ from finals_to_table import Conflict, keep
 
 from parola.domain.transcript import Segment
 from parola.stores.bodies import encode
-from parola.wire.table_rows import Row, message
+from parola.wire.table_rows import Now, Row, message
 
 
 class Table:
@@ -16,20 +16,23 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], Row] = {}
+        self.edited: list[Now] = []
         self.fail: set[str] = set()
         """Texts whose put fails as a throttled table does."""
 
-    def put(self, made: Row) -> None:
+    def put(self, made: Row, now: Now | None) -> None:
         if made["transcript"] in self.fail:
             raise TimeoutError
         place = str(made["pk"]), str(made["sk"])
         if self.rows.setdefault(place, made)["rid"] != made["rid"]:
             raise Conflict
+        if now:
+            self.edited.append(now)
 
 
-def _message(number: int, text: str, at_ms: int = 1000) -> str:
+def _message(number: int, text: str, at_ms: int = 1000, now: Now | None = None) -> str:
     segment = Segment("talk", number, text, number * 100, number * 100 + 90, True, "it-IT")
-    return message("sala", number, at_ms, "segment", encode(segment))
+    return message("sala", number, at_ms, "segment", encode(segment), now)
 
 
 def _event(*bodies: str) -> dict[str, object]:
@@ -85,6 +88,17 @@ def test_a_conflict_is_told_and_never_overwritten(caplog: pytest.LogCaptureFixtu
     assert [row["transcript"] for row in table.rows.values()] == ["uno"]
     assert json.loads(caplog.records[-1].message) == {"not_kept": "conflict", "message": "m0"}
     assert "altro" not in caplog.text
+
+
+def test_an_edit_comes_beside_its_final() -> None:
+    """What was said stays; what is no edit is put aside and costs nobody else's final."""
+    table = Table()
+    good = _message(1, "uno", now=Now(7, "due"))
+    broken = good.replace('"edition":7', '"edition":"7"')
+    struck = _message(2, "tre", now=Now(8, None))
+    assert _failed(keep(_event(good, broken, struck), table.put)) == ["m1"]
+    assert table.edited == [Now(7, "due"), Now(8, None)]
+    assert [row["transcript"] for row in table.rows.values()] == ["uno", "tre"]
 
 
 def test_an_error_outside_a_record_reaches_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,13 +64,25 @@ def test_a_final_is_read() -> None:
 
 
 def test_what_it_wrote_is_not_read_again() -> None:
-    """Its own writes come back on the stream; a row that was put again without them is read."""
+    """Its own writes come back on the stream, also those of a line that was edited or struck."""
     table = Table()
-    mine = {**image(1, "thank you"), "sentiment": {"S": "positive"}}
-    read_all(event(mine, name="MODIFY"), table.write)
+    read = {**image(1, "thank you"), "sentiment": {"S": "positive"}}
+    edited = {**read, "edition": {"N": "5"}, "textNow": {"S": "no"}, "readEdition": {"N": "5"}}
+    struck = {**image(1, "thank you"), "edition": {"N": "6"}, "readEdition": {"N": "6"}}
+    read_all(event(read, edited, struck, name="MODIFY"), table.write)
     assert not table.rows
-    read_all(event(image(1, "thank you"), name="MODIFY"), table.write)
-    assert len(table.rows) == 1
+
+
+def test_an_edited_final_is_read_anew() -> None:
+    """By the words it has now; one that is struck has no sentiment any more."""
+    table = Table()
+    read = {**image(1, "thank you"), "sentiment": {"S": "positive"}, "edition": {"N": "5"}}
+    place = read["sk"]["S"]
+    read_all(event({**read, "textNow": {"S": "a disaster"}}, name="MODIFY"), table.write)
+    assert table.rows[place][":label"] == {"S": "negative"}
+    assert table.rows[place][":edition"] == {"N": "5"}
+    read_all(event(read, name="MODIFY"), table.write)
+    assert table.rows[place] == {":rid": read["rid"], ":edition": {"N": "5"}}
 
 
 def test_what_failed_begins_the_next_batch() -> None:

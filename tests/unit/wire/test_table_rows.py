@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from parola.domain.log import Entry
 from parola.domain.transcript import Segment, Word
 from parola.stores.bodies import encode, entry_of
-from parola.wire.table_rows import Poison, iso_ms, message, row, sort_key
+from parola.wire.table_rows import Now, Poison, iso_ms, message, now_in, row, sort_key
 
 times = st.integers(0, 253_402_300_799_999)
 texts = st.text() | st.sampled_from(["\ud800", "\x00", 'a "b" \\', "perché 🎤"])
@@ -91,7 +91,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-GOOD = json.loads(message("sala", 1, 1, "segment", _body()))
+GOOD = json.loads(message("sala", 1, 1, "segment", _body(), Now(2, "Buonasera.")))
 
 
 @given(
@@ -107,11 +107,29 @@ GOOD = json.loads(message("sala", 1, 1, "segment", _body()))
 def test_anything_else_is_poison_or_a_row(text: str) -> None:
     """Whatever stands in the queue, it becomes a row that can be written, or is poison."""
     try:
-        made = row(text)
+        made, now = row(text), now_in(text)
     except Poison:
         return
+    assert now is None or now.edition >= 0
     assert all(isinstance(value, str | int) for value in made.values())
     json.dumps(made, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("now", [None, Now(8, "Buonasera."), Now(8, None), Now(8, "\ud800")])
+def test_an_edit_stands_beside_what_was_said(now: Now | None) -> None:
+    """The row is the one without it, so that it stays in its place; the text can be written."""
+    plain = message("sala", 7, 1, "segment", _body())
+    edited = message("sala", 7, 1, "segment", _body(), now)
+    assert row(edited) == row(plain)
+    found = now_in(edited)
+    assert found == (Now(8, "?") if now and now.text == "\ud800" else now)
+
+
+@pytest.mark.parametrize("now", [5, [], {}, {"edition": 8}, {"edition": -1, "text": "a"}])
+def test_what_is_no_edit_is_poison(now: object) -> None:
+    """It would be the same however often it comes."""
+    with pytest.raises(Poison):
+        now_in(json.dumps({**GOOD, "parola": {**GOOD["parola"], "now": now}}))
 
 
 @pytest.mark.parametrize("room", ["", None, 5])
