@@ -5,7 +5,7 @@ step and keeps its place only; its own task brings it back. docs/why/020.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,8 @@ from websockets.frames import Opcode
 
 from parola.live.archive import Line
 from parola.live.feed import BEAT_S, Feed, Frame, Place, View
-from parola.server.outlet import Outlet
+from parola.server.freezer import Freezer
+from parola.server.outlet import Outlet, write_bare
 
 BATCHES = 64
 """Batches of old entries a group keeps encoded, for many who come back at once."""
@@ -48,6 +49,33 @@ class Wish:
     encode: Encode
 
 
+class Crowd:
+    """Viewers who keep up, and how each is written to."""
+
+    def __init__(self, outlets: Iterable[Outlet]) -> None:
+        self._bare: list[Outlet] = []
+        self._numbers: list[int] = []
+        self._others: list[Outlet] = []
+        """Those whose transport has to be asked, now or always."""
+        self.is_passing = False
+        """Whether one of them can be written to past its transport soon."""
+        for outlet in outlets:
+            number = outlet.bare()
+            if number is None:
+                self._others.append(outlet)
+                self.is_passing |= outlet.is_flushing()
+            else:
+                self._bare.append(outlet)
+                self._numbers.append(number)
+
+    def write(self, data: bytes) -> None:
+        """Give everybody the same bytes."""
+        for place, taken in write_bare(self._numbers, data):
+            self._bare[place].write(data[taken:])
+        for outlet in self._others:
+            outlet.write(data)
+
+
 class Group:
     """The viewers of one feed who see the same and have seen all of it."""
 
@@ -55,7 +83,7 @@ class Group:
         self.feed = feed
         self.wish = wish
         self._live: dict[Outlet, None] = {}
-        self._writes: list[Callable[[bytes], object]] | None = []
+        self._crowd: Crowd | None = None
         """Made anew when somebody came or left; writing may make somebody leave."""
         self._batches: dict[tuple[int, int, int], bytes] = {}
         self._place = Place(0)
@@ -72,12 +100,12 @@ class Group:
             self.feed.listeners[self] = self._tell
             self._arm()
         self._live[outlet] = None
-        self._writes = None
+        self._crowd = None
 
     def leave(self, outlet: Outlet) -> Place:
         """Let a viewer go, and return how far it has read."""
         del self._live[outlet]
-        self._writes = None
+        self._crowd = None
         if not self._live:
             del self.feed.listeners[self]
             if self._beat:
@@ -91,10 +119,10 @@ class Group:
 
     def _write(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
-        if self._writes is None:
-            self._writes = [outlet.write for outlet in self._live]
-        for write in self._writes:
-            write(data)
+        crowd = self._crowd = self._crowd or Crowd(self._live)
+        crowd.write(data)
+        if crowd.is_passing:
+            self._crowd = None
 
     def _arm(self) -> None:
         """Let nobody who asked for states go without a frame for `BEAT_S`."""
@@ -127,6 +155,7 @@ class Fanout:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[Feed, Wish], Group] = {}
+        self._freezer = Freezer()
 
     async def serve(
         self, feed: Feed, view: View, outlet: Outlet, encode: Encode, now_ms: int
@@ -142,10 +171,12 @@ class Fanout:
         group = self._groups.get((feed, wish)) or Group(feed, wish)
         self._groups[feed, wish] = group
         group.members += 1
+        self._freezer.came()
         try:
             await _Viewer(group, outlet, feed.begin(view, now_ms)).serve(now_ms)
         finally:
             group.members -= 1
+            self._freezer.left()
             if not group.members:
                 del self._groups[feed, wish]
 

@@ -1,8 +1,9 @@
 """A viewer's transport: takes ready bytes, and tells when the viewer does not keep up."""
 
 import asyncio
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from parola.domain.errors import TooSlow
@@ -11,7 +12,7 @@ PATIENCE_S = 15.0
 """A viewer that takes nothing for so long is let go."""
 
 UNSENT_BYTES = 4096
-"""What may wait for a viewer, in the kernel and again here, before it counts as slow.
+"""What may wait for a viewer in the kernel, unsent; once that is full, it counts as slow.
 
 With the kernel's defaults 12,800 captions, 43 minutes, wait before a write tells of it."""
 
@@ -34,13 +35,24 @@ class Outlet:
     for a slow viewer is bounded: `UNSENT_BYTES` and what was written last.
     """
 
-    __slots__ = ("_connection", "_gone", "_on_stop", "_slow", "_transport", "_waiter", "write")
+    __slots__ = (
+        "_connection",
+        "_gone",
+        "_number",
+        "_on_stop",
+        "_slow",
+        "_transport",
+        "_waiter",
+        "write",
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._transport = connection.transport
-        self._transport.set_write_buffer_limits(high=UNSENT_BYTES)
+        # Whoever keeps up has nothing waiting here, so that its socket can be written to.
+        self._transport.set_write_buffer_limits(high=0)
         _notice_slowness(self._transport)
+        self._number = _plain_socket(self._transport)
         self._waiter: asyncio.Future[None] | None = None
         self._on_stop: Callable[[], None] | None = None
         self._slow = False
@@ -55,6 +67,20 @@ class Outlet:
     def keeps_up(self) -> bool:
         """Return whether the viewer takes what is written."""
         return not (self._slow or self._gone)
+
+    def bare(self) -> int | None:
+        """Return the socket's number if bytes may be written to it past the transport.
+
+        So they may until the viewer does not keep up. None: not now, or never (TLS).
+        """
+        return None if self.is_flushing() else self._number
+
+    def is_flushing(self) -> bool:
+        """Return whether the transport still holds what was written before it was handed over.
+
+        Asked of a viewer that keeps up. Always False where the transport has to be asked anyway.
+        """
+        return self._number is not None and self._transport.get_write_buffer_size() > 0
 
     def pause(self) -> None:
         """Note that the viewer does not keep up."""
@@ -121,6 +147,33 @@ class Outlet:
     def give_up(self, code: int, reason: str) -> None:
         """Say the last word and cut the connection."""
         self._connection.give_up(code, reason)
+
+
+def write_bare(numbers: Iterable[int], data: bytes) -> list[tuple[int, int]]:
+    """Write to many sockets at once; return who did not take all, and how many bytes it took.
+
+    A broken one takes nothing: its transport will find out and tell.
+    """
+    write, size = os.write, len(data)
+    behind = []
+    for place, number in enumerate(numbers):
+        try:
+            taken = write(number, data)
+        except OSError:
+            taken = 0
+        if taken != size:
+            behind.append((place, taken))
+    return behind
+
+
+def _plain_socket(transport: asyncio.Transport) -> int | None:
+    """Return the number of a socket to which a transport writes what it is given."""
+    sock = transport.get_extra_info("socket")
+    # Elsewhere a socket's number is no file's.
+    if sock is None or transport.get_extra_info("sslcontext") or os.name != "posix":
+        return None
+    number: int = sock.fileno()
+    return number
 
 
 def _notice_slowness(transport: asyncio.Transport) -> None:

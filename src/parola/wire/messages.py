@@ -242,5 +242,4 @@ def _segment_message(room: str, segment: Segment, number: int | None, at: str | 
     )
 
 
-def _json(fields: dict[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
