@@ -151,9 +151,13 @@ async def test_amazon_s_job_is_begun_once(aws: StandIn, bucket: str, tmp_path: P
         await until(lambda: amazon._found(f"parola-{job.id}"))
         first.cancel()
     before = await amazon_job(aws, job)
+    size = file.stat().st_size
+    file.write_bytes(wav(spoken(SPOKEN_S + 1)))  # whoever sends it again sends more
     async with batch(bucket) as amazon:
         found = await written(amazon, job, file)
+        sent = aws.client("s3").head_object(Bucket=bucket, Key=f"parola/{job.id}.in")
     assert found.segments
+    assert sent["ContentLength"] == size
     assert (await amazon_job(aws, job))["CreationTime"] == before["CreationTime"]
 
 
