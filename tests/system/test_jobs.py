@@ -103,6 +103,7 @@ async def test_a_recording_becomes_text_while_a_talk_goes_on(shop: RunningServer
 
     path = f"/api/jobs/{job['id']}"
     assert text_of(await get(shop, f"{path}/transcript.json")) == numbers(0, 600)
+    assert 'parola_jobs_ended_total{status="done"} ' in (await get(shop, "/metrics")).text
     srt = await get(shop, f"{path}/transcript.srt")
     assert srt.text.startswith("1\n00:00:00,000 --> ")
     assert "luned%C3%AC%20mattina.srt" in srt.headers["content-disposition"]

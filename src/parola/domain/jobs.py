@@ -6,7 +6,7 @@ one queues it again (`after_crash`).
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from parola.domain.errors import BadMessage, ParolaError, TooLarge
 from parola.domain.log import Withheld
@@ -14,6 +14,8 @@ from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language
 
 JobStatus = Literal["queued", "running", "done", "failed"]
+
+JOB_STATUSES: tuple[JobStatus, ...] = get_args(JobStatus)
 
 Outcome = Literal["waiting", "delivered", "given up"]
 

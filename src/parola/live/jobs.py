@@ -6,6 +6,7 @@ it: a server that dies in between does the job once more, and nobody sees half o
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from parola.beside import beside
 from parola.domain.errors import EngineFailed, NotFound, ParolaError, ServerFull, StoreFailed
-from parola.domain.jobs import MAX_TRIES, Job, Written
+from parola.domain.jobs import MAX_TRIES, Job, JobStatus, Written
 from parola.domain.vocabulary import Language
 from parola.ports import JobBook, Transcriber
 
@@ -54,6 +55,22 @@ class JobView:
     """How many jobs wait before it."""
 
 
+@dataclass(slots=True)
+class JobCounts:
+    """What has become of jobs since the process began."""
+
+    done: int = 0
+    failed: int = 0
+    audio_s: float = 0.0
+    """Seconds of sound that were written down."""
+
+    withheld_words: int = 0
+    webhook_failures: int = 0
+    """Tries to tell a webhook that did not work."""
+
+    webhooks_given_up: int = 0
+
+
 class _Removed(ParolaError):  # noqa: N818 - a state, not a failure
     """Nobody wants the job any more."""
 
@@ -92,6 +109,7 @@ class Jobs:
         self._coming = 0
         self._stops: dict[str, asyncio.Event] = {}
         self._leaving: set[str] = set()
+        self.counts = JobCounts()
         self._changed = asyncio.Event()
 
     async def load(self) -> None:
@@ -184,8 +202,10 @@ class Jobs:
             NotFound: there is none of that id.
         """
         job = self._known(job_id)
-        ahead = [other.id for other in self._jobs.values() if other.status == "queued"]
-        place = ahead.index(job_id) if job.status == "queued" else 0
+        place = 0
+        if job.status == "queued":
+            waiting = [other.id for other in self._jobs.values() if other.status == "queued"]
+            place = waiting.index(job_id)
         return JobView(job, self._done_s.get(job_id, 0.0), place)
 
     def views(self) -> list[JobView]:
@@ -219,6 +239,18 @@ class Jobs:
         if job.status != "done":
             raise NotFound(f'This recording is not written down: it is "{job.status}".')
         return job, await self._book.written(job_id)
+
+    @property
+    def standing(self) -> Counter[JobStatus]:
+        """How many jobs stand how."""
+        return Counter(job.status for job in self._jobs.values())
+
+    @property
+    def oldest_queued_s(self) -> float:
+        """How long ago the oldest of those that wait was sent in; 0 where none waits."""
+        sent_in = (job.created_ms for job in self._jobs.values() if job.status == "queued")
+        now_ms = self._now_ms()
+        return max(now_ms - min(sent_in, default=now_ms), 0) / 1000
 
     def telling(self) -> list[Job]:
         """Return the jobs whose webhooks have still to be told, the most urgent first."""
@@ -286,10 +318,19 @@ class Jobs:
                 await self._book.put(self._jobs[job.id])
             raise
         await self._keep(ended, written)
+        self._count(ended)
         if ended.is_over:
             await self._clear_up(ended)
         else:
             await self._sleep(RETRY_S)
+
+    def _count(self, job: Job) -> None:
+        if job.status == "failed":
+            self.counts.failed += 1
+        elif job.status == "done":
+            self.counts.done += 1
+            self.counts.audio_s += job.seconds or 0.0
+            self.counts.withheld_words += job.withheld_words
 
     async def _transcribed(self, job: Job) -> tuple[Job, Written | None]:
         """Return the job as it is after this try, and its text if there is one."""

@@ -77,6 +77,8 @@ class Notices:
         else:
             logger.warning("the webhook of recording %s: %s", job.id, answer.detail)
             notice = job.notice.after(answer.detail, self._now_ms(), is_hopeless=answer.is_hopeless)
+            self._jobs.counts.webhook_failures += 1
+            self._jobs.counts.webhooks_given_up += notice.outcome == "given up"
         try:
             await self._jobs.note(replace(job, notice=notice))
         except StoreFailed as error:

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from parola.domain.jobs import JOB_STATUSES
 from parola.domain.vocabulary import ROOM_STATES, RoomName
 from parola.live.room import Room, lag_s
 from parola.server.deps import Services, services
@@ -127,6 +128,46 @@ def of_moods(running: Services) -> Iterator[Metric]:
     )
 
 
+def of_jobs(running: Services) -> Iterator[Metric]:
+    """Yield how recordings in the background stand; nothing where none are taken."""
+    if not (desk := running.jobs):
+        return
+    jobs, counts = desk.jobs, desk.jobs.counts
+    standing = jobs.standing
+    kept = GaugeMetricFamily(
+        "parola_jobs", "Recordings that are kept, by how they stand.", labels=["status"]
+    )
+    for status in JOB_STATUSES:
+        kept.add_metric([status], standing[status])
+    yield kept
+    yield GaugeMetricFamily(
+        "parola_jobs_oldest_queued_seconds",
+        "How long ago the oldest that waits was sent in.",
+        jobs.oldest_queued_s,
+    )
+    ended = CounterMetricFamily(
+        "parola_jobs_ended", "Recordings that were done, or failed.", labels=["status"]
+    )
+    ended.add_metric(["done"], counts.done)
+    ended.add_metric(["failed"], counts.failed)
+    yield ended
+    for name, text, value in (
+        ("audio_seconds", "Seconds of sound that they wrote down.", counts.audio_s),
+        (
+            "withheld_words",
+            "Words left out of their text for want of speech under them.",
+            counts.withheld_words,
+        ),
+        (
+            "webhook_failures",
+            "Tries to tell a webhook that did not work.",
+            counts.webhook_failures,
+        ),
+        ("webhooks_given_up", "Webhooks that never heard of it.", counts.webhooks_given_up),
+    ):
+        yield CounterMetricFamily(f"parola_jobs_{name}", text, value)
+
+
 def of_host(running: Services) -> Iterator[Metric]:
     """Yield whether the host leaves us alone; nothing where it cannot be asked."""
     if protection := running.protection:
@@ -144,6 +185,7 @@ PARTS: tuple[Callable[[Services], Iterator[Metric]], ...] = (
     of_bills,
     of_outbox,
     of_moods,
+    of_jobs,
     of_host,
 )
 """Whatever is told."""

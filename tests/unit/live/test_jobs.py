@@ -11,6 +11,7 @@ import pytest
 from parola.beside import beside
 from parola.domain.errors import BadAudio, EngineFailed, NotFound, ServerFull
 from parola.domain.jobs import MAX_TRIES, NOTICE_PAUSES_S, Job, Notice, Written
+from parola.domain.log import Withheld
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import Language, language_tag
 from parola.live.jobs import JobLimits, Jobs
@@ -18,7 +19,11 @@ from parola.live.notices import Notices
 from parola.ports import Answer
 from parola.stores.memory_jobs import MemoryJobBook
 
-TEXT = Written((Segment("talk", 1, "ciao", 0, 1600, True, "it-IT"),), 0.1)
+TEXT = Written(
+    (Segment("talk", 1, "ciao", 0, 1600, True, "it-IT"),),
+    0.1,
+    (Withheld("talk", "thank you", 0, 1600, "no speech", 0.0),),
+)
 
 
 class SlowTranscriber:
@@ -283,7 +288,7 @@ class Listener:
         return self.answers.pop(0) if self.answers else Answer(is_taken=True)
 
 
-async def told(there: Shop, listener: Listener) -> Notice:
+async def told(there: Shop, listener: Listener, job_id: str = "a") -> Notice:
     """Let notices be told, with the clock at what is due next, until nothing is left to tell."""
     async with (
         beside(Notices(there.jobs, listener, lambda: there.clock_ms[0]).run()),
@@ -294,7 +299,7 @@ async def told(there: Shop, listener: Listener) -> Notice:
             there.clock_ms[0] = max(there.clock_ms[0], telling[0].notice.due_ms)
             there.jobs._tell()
             await asyncio.sleep(0)
-    notice = there.jobs.view("a").job.notice
+    notice = there.jobs.view(job_id).job.notice
     assert notice
     return notice
 

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from parola.beside import beside, tasks_beside
 from parola.buses.local import LocalBus
+from parola.domain.errors import BadAudio
+from parola.domain.jobs import Notice
 from parola.domain.vocabulary import language_tag, room_name
 from parola.engines.scripted import BLOCK_FRAMES, Script, ScriptedEngine, marked_audio
 from parola.live.leaving import Leaving
@@ -20,13 +24,15 @@ from parola.live.retention import Retention
 from parola.live.room import Plugs
 from parola.live.rooms import Limits, Rooms
 from parola.live.session import SessionPlan
-from parola.ports import Bill
+from parola.ports import Answer, Bill
 from parola.server.access import Access
 from parola.server.deps import Services
+from parola.server.job_desk import JobDesk
 from parola.server.metrics import State, registry
 from parola.server.uploads import Uploads
 from parola.stores.memory import MemoryAccessBook, MemoryLog, MemoryRoomBook
 from tests.unit.docs.reference import page, rows
+from tests.unit.live.test_jobs import TEXT, Listener, SlowTranscriber, shop, told
 
 ENGLISH = language_tag("en-US")
 HALL = room_name('Sala "Blu" 1')
@@ -131,11 +137,46 @@ async def test_rooms_that_nobody_uses_have_no_numbers(tmp_path: Path) -> None:
     assert not any("cost" in name for name, *_ in numbers)
 
 
+async def test_recordings_are_told_in_numbers(tmp_path: Path) -> None:
+    """How they stand, how long the oldest has waited, what was done, and deaf webhooks."""
+    transcriber = SlowTranscriber(BadAudio("The file is empty."))
+    deaf = Listener(Answer(False, "It answered 500."), Answer(False, "No.", is_hopeless=True))
+    async with (
+        services(ScriptedEngine(), tmp_path) as bare,
+        shop(tmp_path, transcriber) as there,
+    ):
+        running = replace(bare, jobs=JobDesk(there.jobs, bare.uploads, deaf, 1.0))
+        for name in "abc":
+            await there.add(name, notice=Notice("https://example.com/") if name == "b" else None)
+        await there.until("a", "running")
+        early = read(running)
+        transcriber.may_end.set()
+        for name, status in (("a", "failed"), ("b", "done"), ("c", "done")):
+            await there.until(name, status)
+        await told(there, deaf, "b")
+        late = read(running)
+    assert (early["parola_jobs", "queued"], early["parola_jobs", "running"]) == (2, 1)
+    assert early["parola_jobs_oldest_queued_seconds",] == 9.0
+    assert (late["parola_jobs", "done"], late["parola_jobs", "failed"]) == (2, 1)
+    assert late["parola_jobs", "queued"] == late["parola_jobs_oldest_queued_seconds",] == 0
+    assert late["parola_jobs_ended_total", "done"] == 2
+    assert late["parola_jobs_ended_total", "failed"] == 1
+    assert late["parola_jobs_audio_seconds_total",] == pytest.approx(2 * TEXT.seconds)
+    assert late["parola_jobs_withheld_words_total",] == 4
+    assert late["parola_jobs_webhook_failures_total",] == 2
+    assert late["parola_jobs_webhooks_given_up_total",] == 1
+
+
 async def test_every_metric_is_described(tmp_path: Path) -> None:
     """The page lists each with its type and meaning, and none that is not there."""
     described = {row[0]: row[1:] for row in rows(page("http.md"), "Metric")}
-    async with services(Dear(), tmp_path) as running, running.rooms.enter(HALL):
-        families = list(State(running).collect())
+    async with (
+        services(Dear(), tmp_path) as bare,
+        shop(tmp_path, SlowTranscriber()) as there,
+        bare.rooms.enter(HALL),
+    ):
+        desk = JobDesk(there.jobs, bare.uploads, Listener(), 1.0)
+        families = list(State(replace(bare, jobs=desk)).collect())
     assert described == {
         family.name + ("_total" if family.type == "counter" else ""): [
             family.type,
