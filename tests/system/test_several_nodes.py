@@ -84,7 +84,9 @@ async def test_what_is_said_on_one_node_is_read_on_the_other(nodes: Nodes) -> No
     async with connect(viewing, max_queue=None) as viewer, source.connected(nodes.one) as socket:
         await source.say(socket, 25)
         await _until(seen, '"is_partial":true', viewer)
-        await _until(seen, "10 11 12", viewer)
+        # The two ways are not in step: a final may overtake the first guess that is shown.
+        if "10 11 12" not in json.dumps(seen):
+            await _until(seen, "10 11 12", viewer)
         await source.end(socket)
         await _until(seen, "session_ended", viewer)
     states = {frame["state"] for frame in seen if frame["type"] == "state"}
