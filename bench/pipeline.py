@@ -3,7 +3,8 @@
 The event's template is deployed into MiniStack on this machine, so the figures are of our code and
 of the stand-in, not of AWS; a real queue and function add their own delay. A final's delay counts
 from its append to the first look at the table that shows it; the table is looked at ten times a
-second, by one reader whatever the number of viewers.
+second, by one reader whatever the number of viewers. Prices are no measurement: `parola cost` has
+the same.
 
     python -m bench.pipeline [--finals 300] [--pace 5]
 """
@@ -18,8 +19,9 @@ from contextlib import aclosing
 from pathlib import Path
 
 from parola.beside import beside, tasks_beside
-from parola.domain.event_cost import PRICES_OF, Prices
+from parola.domain.event_cost import PRICES_OF, SOURCE
 from parola.domain.log import Entry
+from parola.domain.pipeline_cost import caption_hour, pipeline_items
 from parola.domain.vocabulary import room_name
 from parola.live.shipper import Shipper
 from parola.live.windows import Windows
@@ -41,8 +43,10 @@ WATCH_S = 10.0
 VIEWERS = (1, 100, 1000)
 
 
-async def run(stack: Stack, folder: Path, first: int, finals: int, pace: float) -> list[float]:
-    """Return the delay of each final in seconds; `pace` 0 appends all of them at once."""
+async def run(
+    stack: Stack, folder: Path, first: int, finals: int, pace: float
+) -> list[tuple[float, float]]:
+    """Return when each final was appended and seen, in seconds; `pace` 0 appends all at once."""
     said: dict[int, float] = {}
     seen: dict[int, float] = {}
     begin_ms = now_ms()
@@ -60,7 +64,7 @@ async def run(stack: Stack, folder: Path, first: int, finals: int, pace: float) 
                     await asyncio.sleep(1 / pace)
             while len(seen) < finals:  # noqa: ASYNC110 - a table tells nobody
                 await asyncio.sleep(0.02)
-    return [seen[number] - said[number] for number in said]
+    return [(said[number], seen[number]) for number in said]
 
 
 class Counted:
@@ -102,7 +106,7 @@ async def _look(table: DynamoDbLog, since_ms: int, seen: dict[int, float]) -> No
 
 
 def main() -> None:
-    """Print finals per second, delays and the price of an hour."""
+    """Print finals per second, delays, what viewers ask of the table, and the price of an hour."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--finals", type=int, default=300)
     parser.add_argument("--pace", type=float, default=5.0, help="Finals a second, for the delay.")
@@ -111,19 +115,24 @@ def main() -> None:
         folder = Path(name)
         os.environ |= stand_in.environment
         with deployed(stand_in, folder) as stack:
-            began_s = time.monotonic()
-            asyncio.run(run(stack, folder / "burst", 1, options.finals, 0))
-            took_s = time.monotonic() - began_s
+            burst = asyncio.run(run(stack, folder / "burst", 1, options.finals, 0))
             paced = options.finals // 3
             first = options.finals + 1
-            delays = asyncio.run(run(stack, folder / "paced", first, paced, options.pace))
+            slow = asyncio.run(run(stack, folder / "paced", first, paced, options.pace))
             asked = {count: asyncio.run(requests(stack, count)) for count in VIEWERS}
-    cuts = statistics.quantiles(delays, n=100)
+    took_s = max(seen for _, seen in burst) - burst[0][0]
+    cuts = statistics.quantiles((seen - said for said, seen in slow), n=100)
     print(f"{options.finals} finals at once: {options.finals / took_s:.0f} a second")
     print(f"{paced} finals, {options.pace:g} a second: p50 {cuts[49]:.2f} s, p99 {cuts[98]:.2f} s")
     for count, a_second in asked.items():
-        print(f"{count} viewers of a conversation: {a_second:.1f} requests a second to the table")
-    print(f"{Prices().pipeline_caption_h} $ per caption-hour ({PRICES_OF}, secondary sources)")
+        print(
+            f"{count} viewers of a conversation: {a_second:.1f} requests a second to the table, "
+            f"{a_second / count:.4f} a viewer"
+        )
+    print(f"An hour of one room's captions, with somebody who looks; {PRICES_OF}, {SOURCE}:")
+    for item in pipeline_items():
+        print(f"{item.amount:9.5f} $  {item.part}: {item.what} ({item.count:.0f})")
+    print(f"{caption_hour():9.5f} $  in all")
 
 
 if __name__ == "__main__":

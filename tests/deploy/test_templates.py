@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from parola.domain.pipeline_cost import FUNCTION_GB, READER_CALLS
 from tests.deploy.rules import Template, complaints
 from tests.stand_ins import ROOT, TOOLS
 
@@ -197,6 +198,16 @@ def test_a_planted_error_is_found(name: str, place: str, value: object, complain
     found = complaints(broken)
     assert len(found) == 1, found
     assert complaint in found[0]
+
+
+def test_the_bill_is_of_what_is_deployed() -> None:
+    """What `parola cost` takes for granted of the functions: memory, processor, calls a final."""
+    resources = template("event")["Resources"]
+    functions = [resources[name]["Properties"] for name in ("Keeper", "Reader")]
+    assert {function["MemorySize"] for function in functions} == {FUNCTION_GB * 1024}
+    assert {function["Architectures"][0] for function in functions} == {"arm64"}
+    (only,) = resources["ReaderSource"]["Properties"]["FilterCriteria"]["Filters"]
+    assert len(json.loads(only["Pattern"])["eventName"]) == READER_CALLS
 
 
 def _plant(node: Any, place: list[str], value: object) -> None:  # noqa: ANN401 - JSON of any shape

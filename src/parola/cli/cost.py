@@ -32,6 +32,8 @@ def cost(
         (found.in_talks, "Amazon Transcribe, streams closed in breaks"),
         (found.saved, "saved by closing them"),
         (found.stack, "server and pipeline (deploy/aws/event.yaml)"),
+        (found.pipeline, "  of that the pipeline: queue, functions, table, conversations' windows"),
+        (found.sentiment, "  of that sentiment: table_to_mood's calls, GB-seconds and writes"),
         (found.in_talks + found.stack, "in all, streams closed in breaks"),
     ):
         typer.echo(f"{amount:10.2f} $  {what}")

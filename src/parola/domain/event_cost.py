@@ -1,7 +1,9 @@
 """What an event costs on AWS, from list prices; an estimate, the invoice is Amazon's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from parola.domain.pipeline_cost import UnitPrices, caption_hour
 
 PRICES_OF = "2026-11"
 SOURCE = (
@@ -21,8 +23,7 @@ class Prices:
     balancer_h: Decimal = Decimal("0.0225")
     address_h: Decimal = Decimal("0.005")
     """A public IPv4 address."""
-    pipeline_caption_h: Decimal = Decimal("0.0005")
-    """SQS, Lambda, DynamoDB, S3 and CloudFront, an hour of one room's captions."""
+    pipeline: UnitPrices = field(default_factory=UnitPrices)
     small_month: Decimal = Decimal("7.36")
     """deploy/aws/small.yaml: t4g.nano, an address and 8 GB of disk."""
 
@@ -44,6 +45,10 @@ class EventCost:
     """Recognition, with streams closed in breaks."""
     stack: Decimal
     """deploy/aws/event.yaml while it is there, pipeline included."""
+    pipeline: Decimal
+    """Of that: queue, functions and table, with somebody who speaks and somebody who looks."""
+    sentiment: Decimal
+    """Of that: reading how finals sound, and writing it beside them."""
 
     @property
     def saved(self) -> Decimal:
@@ -65,5 +70,7 @@ def event_cost(
     prices = prices or Prices()
     always_open = rooms * hours * 60 * prices.transcribe_min
     hourly = prices.fargate_h + prices.balancer_h + ADDRESSES * prices.address_h
-    stack = hours * hourly + rooms * hours * prices.pipeline_caption_h
-    return EventCost(always_open, always_open * talking, stack)
+    pipeline = rooms * hours * caption_hour(prices=prices.pipeline)
+    sentiment = rooms * hours * caption_hour("sentiment", prices=prices.pipeline)
+    stack = hours * hourly + pipeline
+    return EventCost(always_open, always_open * talking, stack, pipeline, sentiment)

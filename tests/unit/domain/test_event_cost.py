@@ -17,8 +17,11 @@ def test_a_room_day() -> None:
 
 
 def test_three_days_of_the_event_stack() -> None:
-    """One room for 72 hours: task, load balancer and three addresses, and cents of pipeline."""
-    assert round(event_cost(1, Decimal(72)).stack, 2) == Decimal("3.45")
+    """One room for 72 hours: task, load balancer and three addresses 3.41, the pipeline 0.54."""
+    found = event_cost(1, Decimal(72))
+    assert round(found.stack, 2) == Decimal("3.95")
+    assert round(found.pipeline, 2) == Decimal("0.54")
+    assert round(found.sentiment, 2) == Decimal("0.14")
 
 
 @given(st.integers(1, 50), st.integers(1, 1000), st.decimals(0, 1, places=2))
@@ -27,6 +30,6 @@ def test_more_never_costs_less(rooms: int, hours: int, talking: Decimal) -> None
     found = event_cost(rooms, Decimal(hours), talking)
     more = event_cost(rooms + 1, Decimal(hours), talking)
     assert more.always_open > found.always_open
-    assert more.stack > found.stack
+    assert more.stack > found.stack > found.pipeline > found.sentiment > 0
     assert 0 <= found.saved <= found.always_open
     assert found.stack == event_cost(rooms, Decimal(hours)).stack
