@@ -236,6 +236,11 @@ async def test_the_page_sends_and_shows_recordings(shop: RunningServer, open_tab
     job = page.locator('.job:has(h2:text-is("talk.wav"))').first
     await expect(job).to_have_attribute("data-status", "done", timeout=90_000)
     await expect(job.locator(".facts")).to_have_text("Done: 0:02 of sound.")
+    wide = await page.evaluate(
+        "Math.max(...[...document.querySelectorAll('body *')]"
+        ".map((part) => part.getBoundingClientRect().right))"
+    )
+    assert wide <= PHONE["width"]
     assert await violations(page) == []
     async with page.expect_download() as download:
         await job.get_by_text(".txt").click()

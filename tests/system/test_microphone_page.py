@@ -332,3 +332,12 @@ async def test_a_small_screen_scrolls_one_way_only(
     assert await violations(page) == []
     await page.click("#go")
     await stage_is(page, "off")
+
+
+async def test_the_pages_language_is_shown_before_it_is_chosen(
+    scripted: RunningServer, open_tab: Open
+) -> None:
+    """It is the browser's, and the list says so."""
+    page = (await open_mic(scripted, open_tab, "/mic", locale="it-IT")).page
+    await expect(page.locator("#page")).to_have_value("it")
+    await expect(page.locator("#go")).to_have_text("Avvia")

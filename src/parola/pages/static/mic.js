@@ -338,6 +338,7 @@ const settings = new Settings(
 async function open() {
   await dressed;
   settings.bind($("controls"));
+  $("page").value = languageFor(values.page);
   try {
     const named = location.pathname.startsWith("/rooms/") ? roomOfAddress() : "";
     if (named) choose("room", named);
