@@ -98,6 +98,9 @@ class Entrance:
     medium: Medium = "socket"
     tls: bool = False
 
+    marks: str = "@@"
+    """The characters before and after a caption's time."""
+
 
 @contextmanager
 def crowd(
@@ -114,7 +117,7 @@ def crowd(
     """
     medium = f"{entrance.medium}+tls" if entrance.tls else entrance.medium
     command = [str(_program(tls=entrance.tls)), medium, str(entrance.port), entrance.path]
-    command += [str(rooms), str(viewers), str(stalled), str(per_second)]
+    command += [str(rooms), str(viewers), str(stalled), str(per_second), entrance.marks]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

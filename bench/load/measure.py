@@ -70,13 +70,13 @@ class Run:
 
 
 class Stretch:
-    """Counts from its beginning what a server and its viewers use."""
+    """Counts from its beginning what a server's process and its viewers use."""
 
-    def __init__(self, server: Server, hall: Crowd) -> None:
-        self._server = server
+    def __init__(self, process: psutil.Process, hall: Crowd) -> None:
+        self._process = process
         self._hall = hall
         self._crowd_cpu_s = hall.heard("reset").cpu_s
-        self._cpu_s = cpu_s(server.process)
+        self._cpu_s = cpu_s(process)
         self._began_s = time.monotonic()
 
     def end(self, name: str, said: int, within_s: float) -> Run:
@@ -86,7 +86,7 @@ class Stretch:
             name,
             said,
             heard,
-            cpu_s(self._server.process) - self._cpu_s,
+            cpu_s(self._process) - self._cpu_s,
             heard.cpu_s - self._crowd_cpu_s,
             time.monotonic() - self._began_s,
         )
@@ -106,7 +106,7 @@ def measure(
         with crowd(server.entrance, setting.rooms, viewers) as hall:
             settle(server, hall)
             kb = (server.process.memory_info().rss - empty) / 1024 / (setting.rooms * viewers)
-            stretch = Stretch(server, hall)
+            stretch = Stretch(server.process, hall)
             run = stretch.end(name, server.say(rate_hz(viewers), seconds), within_s)
     run = replace(run, kb_per_viewer=kb)
     if complaint := run.complaint():

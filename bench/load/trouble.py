@@ -74,7 +74,7 @@ def stretch(
         settle(server, hall)
         memory = Memory(server.process)
         with troublemakers(server) if is_rough else nobody() as counts:
-            measured = Stretch(server, hall)
+            measured = Stretch(server.process, hall)
             run = measured.end(name, server.say(rate_hz(viewers), seconds), within_s)
         held = sum(c.status == "ESTABLISHED" for c in server.process.net_connections("tcp"))
         grown = memory.peak_mib() - memory.before_mib

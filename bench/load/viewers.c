@@ -1,13 +1,13 @@
 /* Many viewers in one thread, on WebSockets or server-sent events: counts what comes, and how late.
  *
- *   viewers MEDIUM PORT PATH ROOMS VIEWERS STALLED PER_SECOND
+ *   viewers MEDIUM PORT PATH ROOMS VIEWERS STALLED PER_SECOND MARKS
  *
  * MEDIUM is "socket" or "events", or "socket+tls" or "events+tls" where this was compiled with -DTLS
- * (-lssl -lcrypto): TLS 1.3 with one cipher, the same for every server. PATH holds one %d, the room's number; of each room's VIEWERS the
- * first STALLED do not read. They come as fast as they are let in, or PER_SECOND. It only talks to
- * 127.0.0.1. A message carries "@<CLOCK_MONOTONIC in ns>@", later ones a later time. Prints "ready"
- * once all handshakes are over; each line on stdin is answered by one line of JSON, and "reset" starts
- * counting anew. It ends when stdin does.
+ * (-lssl -lcrypto): TLS 1.3 with one cipher, the same for every server. PATH holds one %d, the room's
+ * number; of each room's VIEWERS the first STALLED do not read. They come as fast as they are let in,
+ * or PER_SECOND. It only talks to 127.0.0.1. A message carries its CLOCK_MONOTONIC in ns between the
+ * two characters MARKS, later ones a later time. Prints "ready" once all handshakes are over; each line
+ * on stdin is answered by one line of JSON, and "reset" starts counting anew. It ends when stdin does.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -56,7 +56,7 @@ static uint64_t deliveries, repeated;
 static char buffer[CARRY + BUFFER + 1];
 
 static int port;
-static const char *path;
+static const char *path, *marks;
 static int upgrades;  /* to a WebSocket; else events are read from the answer */
 static const char UPGRADE[] = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -164,7 +164,7 @@ static void delivered(struct viewer *v, uint64_t sent_ns, uint64_t at_ns) {
 static void look(struct viewer *v, char *data, size_t size, uint64_t at_ns) {
     char *end = data + size, *p = data;
     v->kept = 0;
-    while ((p = memchr(p, '@', (size_t)(end - p)))) {
+    while ((p = memchr(p, marks[0], (size_t)(end - p)))) {
         char *q = p + 1;
         uint64_t sent = 0;
         while (q < end && *q >= '0' && *q <= '9') sent = sent * 10 + (uint64_t)(*q++ - '0');
@@ -173,7 +173,7 @@ static void look(struct viewer *v, char *data, size_t size, uint64_t at_ns) {
             memcpy(v->carry, p, v->kept);
             return;
         }
-        if (q < end && *q == '@' && q > p + 10) {
+        if (q < end && *q == marks[1] && q > p + 10) {
             delivered(v, sent, at_ns);
             p = q + 1;
         } else {
@@ -298,14 +298,15 @@ static int until_next(int dialled, int count, int opened, double per_second, uin
 }
 
 int main(int argc, char **argv) {
-    if (argc != 8) {
-        fprintf(stderr, "viewers MEDIUM PORT PATH ROOMS VIEWERS STALLED PER_SECOND\n");
+    if (argc != 9 || strlen(argv[8]) != 2) {
+        fprintf(stderr, "viewers MEDIUM PORT PATH ROOMS VIEWERS STALLED PER_SECOND MARKS\n");
         return 2;
     }
     upgrades = !strncmp(argv[1], "socket", 6);
     if (strstr(argv[1], "+tls")) prepare_tls();
     port = atoi(argv[2]);
     path = argv[3];
+    marks = argv[8];
     int rooms = atoi(argv[4]), each = atoi(argv[5]), stalled = atoi(argv[6]);
     double per_second = atof(argv[7]);
     int count = rooms * each, opened = 0, dialled = 0, wait_ms;

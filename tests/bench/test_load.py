@@ -1,6 +1,5 @@
 """The load's viewers count right, and its tools tell of a loss."""
 
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -19,11 +18,6 @@ from tests.broker import all_there_or_not
 
 VIEWERS = 5
 LOST_AFTER_S = 0.5
-
-
-@pytest.fixture(autouse=True)
-def _compiler() -> None:
-    all_there_or_not(None if shutil.which("cc") else "no C compiler here (make test installs it)")
 
 
 def _needs_headers(*, tls: bool) -> None:
