@@ -32,6 +32,8 @@ class Careless:
         self.connected: set[asyncio.Transport] = set()
         self.viewers: list[asyncio.Transport] = []
         self.loop = asyncio.new_event_loop()
+        self.awaited = 0
+        """So many viewers have to be there before it speaks: it keeps nothing for later ones."""
         self._mistake = mistake
         self._tls: ssl.SSLContext | None = None
         if setting.certificate:
@@ -60,6 +62,8 @@ class Careless:
         return count
 
     async def _say(self, count: int) -> None:
+        while len(self.viewers) < self.awaited:  # noqa: ASYNC110 - as in tests.viewers
+            await asyncio.sleep(0.001)
         mistake = self._mistake if self._stretches else "none"
         self._stretches += 1
         for number in range(count):

@@ -9,10 +9,10 @@ import pytest
 from bench import fanout
 from bench.load import trouble
 from bench.load.crowd import Medium, crowd
-from bench.load.measure import measure, spread, verdict
+from bench.load.measure import measure, spread, until_heard, verdict
 from bench.load.nchan import MODULE, nchan
 from bench.load.systems import Setting, certified, ours
-from bench.load.trouble import storm, stretch
+from bench.load.trouble import stretch
 from tests.bench.careless import Mistake, careless
 from tests.broker import all_there_or_not
 
@@ -100,10 +100,29 @@ def test_our_server_in_trouble_loses_nothing() -> None:
     assert run.is_whole, run
 
 
-def test_the_storm_ends_with_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    """Our server gives a hall that reads events all that it has missed."""
-    assert storm(Setting(1, "events"), 60, 1, 0.0)
-    assert "everybody has every missed caption once: yes" in capsys.readouterr().out
+def test_the_storm_ends_with_a_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Our server gives a hall that reads events all that it has missed, and what comes."""
+    monkeypatch.setattr(trouble, "TALK_S", 2.0)
+    assert trouble.storm(Setting(1, "events"), 60, 1, 0.0)
+    assert "everybody has every caption once: yes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mistake", ["none", "loses", "doubles"])
+def test_a_loss_in_a_storm_is_told(
+    mistake: Mistake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of those who stayed too."""
+    monkeypatch.setattr(trouble, "MISSED", 0)
+    with careless(Setting(1), mistake) as server, crowd(server.entrance, 1, 3) as stayed:
+        stayed.until_ready()
+        until_heard(stayed, server.say(1.0, 1.0))
+        stayed.heard("reset")
+        server.awaited = 6
+        back = trouble.come_back(server, stayed, 3, "a storm", 0.0, LOST_AFTER_S)
+    assert back.is_whole == (mistake == "none")
+    assert ("LOST" in capsys.readouterr().out) == (mistake != "none")
 
 
 @pytest.mark.parametrize(("mistake", "word"), [("none", "yes"), ("doubles", "NO")])
