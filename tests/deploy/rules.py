@@ -147,6 +147,9 @@ def _tasks(template: Template) -> Iterator[str]:
                 yield f"{name} has a StopTimeout that Fargate refuses"
             if not container.get("ReadonlyRootFilesystem"):
                 yield f"{name} can write to its own program"
+            check = container.get("HealthCheck")
+            if check and "/livez" not in " ".join(check["Command"]):
+                yield f"{name} is ended while it lets its talks end"
     for name, service in of_type(template, "AWS::ECS::Service"):
         containers = tasks[service["TaskDefinition"]["Ref"]]["ContainerDefinitions"]
         ports = {(c["Name"], p["ContainerPort"]) for c in containers for p in c["PortMappings"]}

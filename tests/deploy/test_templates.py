@@ -56,6 +56,12 @@ PLANTED: tuple[tuple[str, str, object, str], ...] = (
     ("event", f"{CONTAINER}/ReadonlyRootFilesystem", False, "write to its own program"),
     ("event", f"{CONTAINER}/Name", "other", "container or port"),
     ("event", "Resources/Service/Properties/LoadBalancers/0/ContainerPort", 80, "port"),
+    (
+        "event",
+        f"{CONTAINER}/HealthCheck",
+        {"Command": ["CMD-SHELL", "curl -f http://127.0.0.1:8000/healthz"]},
+        "lets its talks end",
+    ),
     ("event", "Resources/Service/Properties/LaunchType", DELETE, "middle of a talk"),
     (
         "event",

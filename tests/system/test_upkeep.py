@@ -17,6 +17,7 @@ from parola.stores.sqlite import open_sqlite_log
 from parola.stores.sqlite_access import ACCESS_FILE
 from parola.wiring import RECORDINGS
 from tests.commands import Command
+from tests.deploy.image import asked_by_the_image
 from tests.servers import RunningServer, serving
 from tests.speakers import Source, speak
 
@@ -121,7 +122,10 @@ async def first_number(server: RunningServer, room: str) -> int:
 async def test_a_drained_server_waits_for_its_talks(
     tmp_path: Path, parola: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """No new talk, a proxy is told, the running one ends in its own time, and then it is gone."""
+    """No new talk, a proxy is told, the running one ends in its own time, and then it is gone.
+
+    The container's own health check says yes until then: nobody ends it too early.
+    """
     source = Source("hall")
     with serving(tmp_path / "data", *SCRIPTED, "--no-open") as server:
         host = server.url.removeprefix("http://")
@@ -138,6 +142,8 @@ async def test_a_drained_server_waits_for_its_talks(
             draining = tasks.create_task(parola("drain", "--wait", "60", "--server", operator))
             while get(server, "/healthz").status_code == 200:  # noqa: ASYNC110 - a server
                 await asyncio.sleep(0.05)
+            assert get(server, "/livez").status_code == 200
+            assert await asyncio.to_thread(asked_by_the_image, server.url) == 0
             async with connect(f"{server.ws}/ws/audio/other?token={token}") as other:
                 start = {
                     "type": "start",
@@ -153,3 +159,4 @@ async def test_a_drained_server_waits_for_its_talks(
             expected = f"{server.url} takes no new talks; 1 run.\n{server.url} has gone.\n"
             assert await draining == (0, expected)
         assert await asyncio.to_thread(server.process.wait, 30) == 0
+        assert await asyncio.to_thread(asked_by_the_image, server.url) != 0

@@ -36,6 +36,12 @@ PAGE = 1000
 """Log entries read at once for a download."""
 
 
+@router.get("/livez", tags=["health"])
+async def livez() -> PlainTextResponse:
+    """Answer 200 as long as the process can answer: whoever hears nothing may end it."""
+    return PlainTextResponse("alive\n")
+
+
 @router.get("/healthz", tags=["health"])
 async def healthz(running: Running) -> PlainTextResponse:
     """Answer 200 as long as the process serves and is not about to stop, else 503."""

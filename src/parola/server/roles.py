@@ -43,6 +43,7 @@ class Rule:
 RULES = (
     Rule("GET", "/enter", None),
     Rule("GET", "/static/", None),
+    Rule("GET", "/livez", None),
     Rule("GET", "/healthz", None),
     Rule("GET", "/readyz", None),
     Rule("GET", "/", "read", "somewhere", page=True),
