@@ -1,12 +1,13 @@
 """A real Redis on loopback, with a folder of its own, as docs/howto/several-nodes.md asks for."""
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,3 +97,36 @@ def running_broker(folder: Path, *, options: tuple[str, ...] = DURABLE) -> Itera
         yield broker
     finally:
         broker.kill()
+
+
+@dataclass(slots=True)
+class DeafLine:
+    """A line to a broker whose answers may get lost; what is said to the broker arrives."""
+
+    broker: Broker
+    is_deaf: bool = False
+
+
+@asynccontextmanager
+async def deaf_line(broker: Broker) -> AsyncIterator[DeafLine]:
+    """Listen on a free port and pass on what is said to a broker."""
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to, back = await asyncio.open_connection(broker.host, broker.port)
+
+        async def answers() -> None:
+            while data := await to.read(65536):
+                if not line.is_deaf:
+                    writer.write(data)
+
+        answering = asyncio.create_task(answers())
+        while data := await reader.read(65536):
+            back.write(data)
+        answering.cancel()
+        back.close()
+        writer.close()
+
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        line = DeafLine(Broker(broker.folder, "127.0.0.1", port))
+        yield line

@@ -225,16 +225,21 @@ class Unsent:
     """Finals that a queue will never take; they stay where they are."""
 
 
-class Outbox(Protocol):
-    """What still has to be sent on: filled with the log, in one transaction; survives a crash."""
+class Wakes(Protocol):
+    """What is filled elsewhere, and tells so."""
 
     async def news(self) -> None:
         """Wait until something may have come since the last call."""
 
+
+class Outbox(Wakes, Protocol):
+    """What still has to be sent on: filled with the log, in one transaction; survives a crash."""
+
     async def waiting(self, limit: int) -> list[Outgoing]:
         """Return the oldest finals to be sent, at most `limit`, without those refused for good.
 
-        One that was edited since it was sent is there again.
+        One that was edited since it was sent is there again. Of several nodes one at a time gets
+        any.
 
         Raises:
             StoreFailed: it cannot be read now.
@@ -313,11 +318,8 @@ class SharedMoods(Protocol):
         """
 
 
-class MoodBook(SharedMoods, Protocol):
+class MoodBook(SharedMoods, Wakes, Protocol):
     """The same, beside a log and in its transactions, with what is to be read; survives a crash."""
-
-    async def news(self) -> None:
-        """Wait until something may have come since the last call."""
 
     async def unread(self, limit: int) -> list[Unread]:
         """Return the finals and edited lines that are still to be read, the newest first.

@@ -420,7 +420,9 @@ async def _shipper(
             async with beside(shipper.run()):
                 yield shipper
             if left := await shipper.empty(LAST_SHIPMENTS * within_s):
-                logger.warning("%d finals are sent on when the server starts again", left)
+                logger.warning(
+                    "%d finals wait in the outbox, where they are safe, to be sent on", left
+                )
 
 
 FOR_RECORDINGS = {"data", "engine", "amazon", "models", "max_rtf", "gate", "send_silence"}

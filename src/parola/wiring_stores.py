@@ -12,7 +12,6 @@ from parola.beside import beside
 from parola.broker import open_broker
 from parola.buses.local import LocalBus
 from parola.buses.redis import RedisBus
-from parola.domain.errors import BadMessage
 from parola.ports import AccessBook, Bus, Forgets, Leases, Log, MoodBook, Outbox, RoomBook
 from parola.server import tokens
 from parola.stores.redis_archive import RedisArchive
@@ -20,6 +19,8 @@ from parola.stores.redis_backup import refuse_if_restoring
 from parola.stores.redis_books import RedisAccessBook, RedisRoomBook
 from parola.stores.redis_checks import broker_troubles
 from parola.stores.redis_leases import open_redis_leases
+from parola.stores.redis_outbox import RedisOutbox
+from parola.stores.redis_tickets import OUTBOX, RedisTickets
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqlite_hold import held
@@ -67,7 +68,6 @@ async def open_stores(settings: StoreSettings) -> AsyncIterator[Stores]:
     Raises:
         StoreFailed: they cannot be opened or reached; the message says why.
         NotFound: the broker's address or library is wrong.
-        BadMessage: settings that do not go together.
     """
     async with AsyncExitStack() as stack:
         if settings.cluster is None:
@@ -85,10 +85,6 @@ async def open_stores(settings: StoreSettings) -> AsyncIterator[Stores]:
 
 
 async def _shared(url: str, settings: StoreSettings, stack: AsyncExitStack) -> Stores:
-    if settings.pipeline_queue:
-        raise BadMessage(
-            "cluster and pipeline_queue do not go together yet: the outbox is in a data folder."
-        )
     answer_s = min(LONGEST_ANSWER_S, settings.cluster_lease_s / 8)
     client = await stack.enter_async_context(open_broker(url, LONGEST_ANSWER_S))
     await refuse_if_restoring(client)
@@ -101,13 +97,16 @@ async def _shared(url: str, settings: StoreSettings, stack: AsyncExitStack) -> S
         open_redis_leases(lessor, node, settings.cluster_lease_s)
     )
     mirror = await stack.enter_async_context(open_mirror(settings.data))
-    log = RedisArchive(client, mirror, leases.fence)
+    hold_s = settings.cluster_lease_s
+    ships = RedisTickets(client, OUTBOX, hold_s) if settings.pipeline_queue else None
+    log = RedisArchive(client, mirror, leases.fence, ships)
+    outbox = RedisOutbox(client, ships, log) if ships else None
     bus = RedisBus(client, log, leases)
     await stack.enter_async_context(beside(bus.run()))
     await stack.enter_async_context(beside(log.run()))
     access = RedisAccessBook(client)
     await access.begin(tokens.new_key())
-    return Stores(log, RedisRoomBook(client), access, bus, leases=leases)
+    return Stores(log, RedisRoomBook(client), access, bus, outbox, leases=leases)
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from parola.broker import open_broker
 from parola.engines.scripted import BLOCK_FRAMES
 from tests.broker import Broker, running_broker
 from tests.servers import RunningServer, serving
-from tests.speakers import Source, speak
+from tests.speakers import Source, goes_on, speak
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -171,20 +170,6 @@ async def test_what_is_off_the_record_is_read_elsewhere_and_written_nowhere(node
     assert _put(nodes.one, "/api/rooms/riservata/mode", {"mode": "live"}).is_success
 
 
-async def _goes_on(source: Source, node: RunningServer) -> None:
-    """Speak the rest at another node, as soon as it lets the source in."""
-    until_s = time.monotonic() + 30
-    while True:
-        try:
-            async with source.connected(node) as socket:
-                await source.say(socket, 60)
-                await source.end(socket)
-                return
-        except (AssertionError, ConnectionClosed):
-            assert time.monotonic() < until_s, "nobody takes over"
-            await asyncio.sleep(0.2)
-
-
 async def test_a_node_that_dies_hands_its_rooms_over(nodes: Nodes, tmp_path: Path) -> None:
     """Once the lease has run out, the source goes on at the next node; no line twice, none lost."""
     await speak(nodes.two, "intera", 60)
@@ -197,7 +182,7 @@ async def test_a_node_that_dies_hands_its_rooms_over(nodes: Nodes, tmp_path: Pat
                 said = json.loads(await socket.recv())
                 source.safe = said.get("position", 0) // BLOCK_FRAMES
             third.kill()
-    await _goes_on(source, nodes.two)
+    await goes_on(source, nodes.two, 60)
     whole, found = (_text(nodes.one, room).splitlines()[1:] for room in ("intera", "vedova"))
     assert found == whole
 
@@ -214,7 +199,7 @@ async def test_a_node_that_is_stopped_gives_its_rooms_back(nodes: Nodes, tmp_pat
                 while source.safe < 30:  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.02)
                 assert await asyncio.to_thread(third.stop) == 0
-    await _goes_on(source, nodes.two)
+    await goes_on(source, nodes.two, 60)
     words = [word for word in _text(nodes.one, "passata").split() if word.isdecimal()]
     assert words[-60:] == [str(number) for number in range(60)]
 

@@ -17,6 +17,7 @@ from parola.domain.search import Phrase
 from parola.domain.talks import Talk
 from parola.ports import Forgotten
 from parola.stores.redis_log import LAST, PRUNED, ROOMS, RedisLog, number_of
+from parola.stores.redis_tickets import RedisTickets
 from parola.stores.sqlite_mirror import Followed, Mirror, Row
 
 if TYPE_CHECKING:
@@ -63,9 +64,13 @@ class RedisArchive(RedisLog):
     """A log on a broker in which can be searched; `run` belongs into its owner's TaskGroup."""
 
     def __init__(
-        self, client: "Redis", mirror: Mirror, fence: Callable[[str], int] = lambda _: 0
+        self,
+        client: "Redis",
+        mirror: Mirror,
+        fence: Callable[[str], int] = lambda _: 0,
+        outbox: RedisTickets | None = None,
     ) -> None:
-        super().__init__(client, fence)
+        super().__init__(client, fence, outbox)
         self._mirror = mirror
         self._following = asyncio.Lock()
 

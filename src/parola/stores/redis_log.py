@@ -17,6 +17,7 @@ from parola.broker import broker_errors, room_key
 from parola.domain.errors import Fenced, StoreFailed
 from parola.domain.log import (
     BEGIN_AND_END,
+    Edit,
     Entry,
     RoomSummary,
     SessionPast,
@@ -27,6 +28,7 @@ from parola.domain.log import (
 from parola.domain.transcript import Segment
 from parola.ports import Forgotten
 from parola.stores.bodies import encode, entry_of, kind_of
+from parola.stores.redis_tickets import COUNT, OUTBOX, REFUSED, RedisTickets, line_key
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -67,7 +69,7 @@ if fence ~= ARGV[1] then return {'fenced', fence} end
 
 local last = last_of(KEYS[2])
 local planned, said, order = {}, {}, {}
-for at = 2, #ARGV, 6 do
+for at = 2, #ARGV, 7 do
     local number, spoken = ARGV[at], ARGV[at + 3] .. ' ' .. ARGV[at + 4]
     local there = redis.call('XRANGE', KEYS[2], number .. '-0', number .. '-0')[1]
     local before = there and {there[2][2], there[2][4], there[2][6]} or planned[number]
@@ -101,6 +103,9 @@ for _, at in ipairs(order) do
     elseif kind ~= 'withheld' then
         redis.call('XADD', KEYS[6], id, unpack(fields))
     end
+    if ARGV[at + 6] ~= '' then
+        redis.call('ZADD', KEYS[7], redis.call('INCR', KEYS[8]), ARGV[at + 6])
+    end
 end
 return {'kept', tostring(#order)}
 """
@@ -111,14 +116,29 @@ PARTS = ("fence", "log", "said", "ends", "changes", "edits")
 """A room's keys, as the script counts them: who may append, every entry, which segments there are,
 each session's newest one, and the two kinds of entries that are looked for among all others."""
 
+SHARED = (OUTBOX, COUNT)
+"""The keys of all rooms that it counts after those: where tickets go, and how many there were."""
+
 
 class RedisLog:
     """A log in streams, one a room."""
 
-    def __init__(self, client: "Redis", fence: Callable[[str], int] = lambda _: 0) -> None:
-        """Append under the number that `fence` gives for a room: the lease's, 0 without one."""
+    def __init__(
+        self,
+        client: "Redis",
+        fence: Callable[[str], int] = lambda _: 0,
+        outbox: RedisTickets | None = None,
+    ) -> None:
+        """Append to the rooms of a broker.
+
+        Args:
+            client: the broker.
+            fence: gives the number under which a room is appended to: the lease's, 0 without one.
+            outbox: gets a ticket for each final and each edit, in the step that keeps it.
+        """
         self._client = client
         self._fence = fence
+        self._outbox = outbox
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """One script a room, all in one round. What other rooms have is kept where one fails.
@@ -130,12 +150,12 @@ class RedisLog:
         rooms = [(room, list(own)) for room, own in groupby(_by_room(entries), key=_room)]
         if not rooms:
             return
-        calls = [(room, _arguments(self._fence(room), own)) for room, own in rooms]
+        calls = [(room, self._arguments(room, own)) for room, own in rooms]
         with broker_errors():
             async with self._client.pipeline(transaction=False) as pipe:
                 pipe.sadd(ROOMS, *(room for room, _ in rooms))
                 for room, arguments in calls:
-                    keys = [room_key(room, part) for part in PARTS]
+                    keys = [*(room_key(room, part) for part in PARTS), *SHARED]
                     pipe.eval(APPEND, len(keys), *keys, *arguments)
                 answers: list[Any] = (await pipe.execute(raise_on_error=False))[1:]
             for answer in answers:
@@ -151,6 +171,19 @@ class RedisLog:
         if fenced := frozenset(room for room, (word, _) in told.items() if word == b"fenced"):
             names = ", ".join(sorted(fenced))
             raise Fenced(f"Another server has taken over {names}; this one is too late.", fenced)
+        if self._outbox:
+            self._outbox.tell()
+
+    def _arguments(self, room: str, entries: Sequence[Entry]) -> list[str | bytes]:
+        arguments: list[str | bytes] = [str(self._fence(room))]
+        for entry in entries:
+            body = entry.body
+            frame = str(body.first_frame) if isinstance(body, Segment) else ""
+            ships = self._outbox and isinstance(body, Segment | Edit)
+            ticket = line_key(room, entry.number) if ships else ""
+            arguments += [str(entry.number), str(entry.at_ms), kind_of(body)]
+            arguments += [_spoken(body.session), frame, encode(body), ticket]
+        return arguments
 
     async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
         """One look into the stream."""
@@ -161,6 +194,20 @@ class RedisLog:
                 room_key(room, "log"), min=f"{after + 1}-0", count=limit
             )
         return _entries(room, rows)
+
+    async def at(self, places: Sequence[tuple[str, int]]) -> list[Entry | None]:
+        """Return the entries of rooms with these numbers, None where there is none, in one round.
+
+        Raises:
+            StoreFailed: the log cannot be read now.
+        """
+        with broker_errors():
+            async with self._client.pipeline(transaction=False) as pipe:
+                for room, number in places:
+                    pipe.xrange(room_key(room, "log"), f"{number}-0", f"{number}-0")
+                found = await pipe.execute()
+        rows = zip(places, found, strict=True)
+        return [next(iter(_entries(room, row)), None) for (room, _), row in rows]
 
     async def newer(self, cursors: Mapping[str, int], wait_s: float) -> dict[str, list[Entry]]:
         """Return what is newer than each room's number, as soon as there is any, or {}.
@@ -291,6 +338,9 @@ class RedisLog:
                 if said:
                     pipe.hdel(room_key(room, "said"), *said)
                 pipe.incr(room_key(room, PRUNED))
+                lines = [line_key(room, entry.number) for entry in doomed]
+                pipe.zrem(OUTBOX, *lines)
+                pipe.hdel(REFUSED, *lines)
                 await pipe.execute()
 
     async def rooms(self) -> list[RoomSummary]:
@@ -320,17 +370,6 @@ def _room(entry: Entry) -> str:
 def _by_room(entries: Sequence[Entry]) -> list[Entry]:
     """Return the entries with each room's together; a room's stay in order."""
     return sorted(entries, key=_room)
-
-
-def _arguments(fence: int, entries: Sequence[Entry]) -> list[str | bytes]:
-    arguments: list[str | bytes] = [str(fence)]
-    for entry in entries:
-        body = entry.body
-        frame = str(body.first_frame) if isinstance(body, Segment) else ""
-        session = _spoken(body.session)
-        arguments += [str(entry.number), str(entry.at_ms), kind_of(body), session, frame]
-        arguments.append(encode(body))
-    return arguments
 
 
 def _spoken(session: str) -> bytes:

@@ -132,7 +132,7 @@ class SqliteLog:
         await self._writer.run(lambda db: _append(db, entries, ships=ships, reads=reads))
         for told in (self._outbox, self._moods):
             if told:
-                told.has_news.set()
+                told.tell()
 
     async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Sees what was durable when it was called."""

@@ -1,6 +1,5 @@
 """Keeps how lines sound, in the log's own file, and which lines are still to be read."""
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ from parola.domain.mood import LineMood, newest_conversation
 from parola.domain.transcript import Segment
 from parola.ports import Unread
 from parola.stores.bodies import entry_of
+from parola.stores.news import News
 from parola.stores.sqlite_archive import edits_of
 from parola.stores.sqlite_file import Connection, transaction
 
@@ -24,19 +24,13 @@ def put_unread(db: sqlite3.Connection, entry: Entry) -> None:
         db.execute("INSERT INTO unread (room, number) VALUES (?, ?)", (entry.room, number))
 
 
-class SqliteMoods:
+class SqliteMoods(News):
     """A mood book in a SQLite file; made by `parola.stores.sqlite.open_sqlite`."""
 
     def __init__(self, writer: Connection, reader: Connection) -> None:
+        super().__init__()
         self._writer = writer
         self._reader = reader
-        self.has_news = asyncio.Event()
-        """Set by the log after each append; what was left by an earlier process is news too."""
-        self.has_news.set()
-
-    async def news(self) -> None:
-        await self.has_news.wait()
-        self.has_news.clear()
 
     async def unread(self, limit: int) -> list[Unread]:
         """The newest first: who looks now wants to see now."""

@@ -1,6 +1,5 @@
 """Remembers which finals still have to be sent on, in the log's own file and transactions."""
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ from parola.domain.log import Edit, Entry
 from parola.domain.transcript import Segment
 from parola.ports import Outgoing, Refusal, Unsent
 from parola.stores.bodies import entry_of
+from parola.stores.news import News
 from parola.stores.sqlite_archive import edits_of
 from parola.stores.sqlite_file import Connection, transaction
 
@@ -20,22 +20,16 @@ def put(db: sqlite3.Connection, entry: Entry) -> None:
         db.execute("INSERT INTO outbox (room, number) VALUES (?, ?)", key)
 
 
-class SqliteOutbox:
+class SqliteOutbox(News):
     """An outbox in a SQLite file; made by `parola.stores.sqlite.open_sqlite`.
 
     It holds pointers of some 30 bytes into the log, so that its growth is the log's.
     """
 
     def __init__(self, writer: Connection, reader: Connection) -> None:
+        super().__init__()
         self._writer = writer
         self._reader = reader
-        self.has_news = asyncio.Event()
-        """Set by the log after each append; what was left by an earlier process is news too."""
-        self.has_news.set()
-
-    async def news(self) -> None:
-        await self.has_news.wait()
-        self.has_news.clear()
 
     async def waiting(self, limit: int) -> list[Outgoing]:
         """A line that was taken out of the log since is not sent: the log has the last word."""

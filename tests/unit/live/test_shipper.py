@@ -5,12 +5,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from parola.beside import beside
-from parola.domain.corrections import Standing
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Correction, Entry, Restore, StateChange, Strike
+from parola.domain.log import Entry, StateChange
 from parola.domain.transcript import Segment
 from parola.live.shipper import ALARM_LINES, FIRST_PAUSE_S, LONGEST_PAUSE_S, Shipper
 from parola.ports import Outgoing, Refusal
@@ -24,13 +21,11 @@ class ListQueue:
         self._answers = list(answers)
         self.calls: list[list[int]] = []
         self.numbers: list[int] = []
-        self.lines: list[Outgoing] = []
         self.all_in = asyncio.Event()
         self.wanted = 10**9
 
     async def send(self, lines: Sequence[Outgoing]) -> list[Refusal]:
         self.calls.append([line.entry.number for line in lines])
-        self.lines += lines
         refusals = self._answers.pop(0)(lines) if self._answers else []
         refused = {refusal.ticket for refusal in refusals}
         self.numbers += [line.entry.number for line in lines if line.ticket not in refused]
@@ -94,56 +89,6 @@ async def test_finals_go_in_order_ten_at_a_time(tmp_path: Path) -> None:
         await _ship(stores, queue)
     assert [len(call) for call in queue.calls] == [10, 10, 3]
     assert queue.numbers == list(range(1, 24))
-
-
-async def test_an_edited_final_goes_again_as_it_reads_then(tmp_path: Path) -> None:
-    """An edit waits as long as it is old, not as its final; of two, both tell the newest."""
-    async with _stores(tmp_path) as stores:
-        await stores.log.append([_entry(1), _entry(2)])
-        await _ship(stores, ListQueue())
-        correction = Correction("talk", of=1, made_on=1, text="salve")
-        await stores.log.append([Entry("sala", 3, 4000, correction)])
-        assert (await stores.outbox.unsent()).oldest_ms == 4000
-        await stores.log.append([Entry("sala", 4, 4001, Strike("talk", of=1, made_on=3))])
-        queue = ListQueue()
-        await _ship(stores, queue)
-        restored = Restore("talk", of=1, made_on=4, text="salve")
-        await stores.log.append([Entry("sala", 5, 4002, restored)])
-        await _ship(stores, queue)
-    assert queue.numbers == [1, 1, 1]
-    assert [line.edited for line in queue.lines] == [
-        Standing(4, "salve", is_struck=True),
-        Standing(4, "salve", is_struck=True),
-        Standing(5, "salve"),
-    ]
-
-
-async def test_what_the_log_swallows_is_not_sent(tmp_path: Path) -> None:
-    """A replay, with the same number or another one, is neither kept twice nor sent twice."""
-    async with _stores(tmp_path) as stores:
-        await stores.log.append([_entry(1)])
-        await stores.log.append([_entry(1)])
-        await stores.log.append([Entry("sala", 2, 9000, _entry(1).body)])
-        queue = ListQueue()
-        await _ship(stores, queue)
-    assert queue.numbers == [1]
-
-
-async def test_an_append_that_fails_sends_nothing(tmp_path: Path) -> None:
-    """Log and outbox are one transaction: neither is kept without the other."""
-    async with _stores(tmp_path) as stores:
-        await stores.log.append([_entry(1)])
-        other = Entry("sala", 1, 9999, _entry(1).body)
-        with pytest.raises(StoreFailed):
-            await stores.log.append([_entry(2), other])
-        assert (await stores.outbox.unsent()).lines == 1
-
-
-async def test_without_a_queue_nothing_is_put_aside(tmp_path: Path) -> None:
-    """A server that sends nothing on fills no outbox."""
-    async with open_sqlite(tmp_path) as stores:
-        await stores.log.append([_entry(1)])
-        assert (await stores.outbox.unsent()).lines == 0
 
 
 async def test_one_refused_final_is_sent_again_alone(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from parola.domain.transcript import Segment
 from parola.ports import Log
 from parola.stores.memory import MemoryLog
 from parola.stores.redis_log import RedisLog
-from tests.broker import Broker, running_broker
+from tests.broker import Broker, deaf_line, running_broker
 
 
 def _entry(number: int, room: str = "sala", frame: int | None = None) -> Entry:
@@ -59,35 +59,15 @@ async def test_a_late_write_of_an_old_owner_is_refused(broker: Broker) -> None:
 
 async def test_an_append_whose_answer_was_lost_is_recognised(broker: Broker) -> None:
     """The broker did it, the node did not hear so and repeats it: every entry is there once."""
-    deaf = asyncio.Event()
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        to, back = await asyncio.open_connection(broker.host, broker.port)
-
-        async def answers() -> None:
-            while data := await to.read(65536):
-                if not deaf.is_set():
-                    writer.write(data)
-
-        answering = asyncio.create_task(answers())
-        while data := await reader.read(65536):
-            back.write(data)
-        answering.cancel()
-        back.close()
-        writer.close()
-
-    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        between = Broker(broker.folder, "127.0.0.1", port)
-        async with _opened(between) as log, _opened(broker) as straight:
-            await log.append([_entry(1)])
-            deaf.set()
-            with pytest.raises(StoreFailed):
-                await log.append([_entry(2), _entry(3)])
-            assert await straight.last_number("sala") == 3
-            deaf.clear()
+    async with deaf_line(broker) as line, _opened(line.broker) as log, _opened(broker) as straight:
+        await log.append([_entry(1)])
+        line.is_deaf = True
+        with pytest.raises(StoreFailed):
             await log.append([_entry(2), _entry(3)])
-            assert await straight.read("sala") == [_entry(1), _entry(2), _entry(3)]
+        assert await straight.last_number("sala") == 3
+        line.is_deaf = False
+        await log.append([_entry(2), _entry(3)])
+        assert await straight.read("sala") == [_entry(1), _entry(2), _entry(3)]
 
 
 async def test_what_was_appended_outlives_a_power_cut_of_the_broker(tmp_path: Path) -> None:
