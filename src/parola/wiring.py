@@ -342,6 +342,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         tasks.create_task(_prune(uploads))
         tasks.create_task(access.keep_fresh())
         retention = Retention(rooms, stores.log)
+        if stores.follow:
+            tasks.create_task(stores.follow(retention.let_go))
         if settings.keep_transcripts_days:
             days = settings.keep_transcripts_days
             tasks.create_task(retention.run(days, _noting(access, days)))

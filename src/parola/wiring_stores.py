@@ -2,11 +2,11 @@
 
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from parola.beside import beside
 from parola.broker import open_broker
@@ -14,7 +14,7 @@ from parola.buses.local import LocalBus
 from parola.buses.redis import RedisBus
 from parola.ports import AccessBook, Bus, Forgets, Leases, Log, MoodBook, Outbox, RoomBook
 from parola.server import tokens
-from parola.stores.redis_archive import RedisArchive
+from parola.stores.redis_archive import LetGo, RedisArchive
 from parola.stores.redis_backup import refuse_if_restoring
 from parola.stores.redis_books import RedisAccessBook, RedisRoomBook
 from parola.stores.redis_checks import broker_troubles
@@ -59,6 +59,8 @@ class Stores:
     outbox: Outbox | None = None
     moods: MoodBook | None = None
     leases: Leases | None = None
+    follow: Callable[[LetGo], Coroutine[Any, Any, None]] | None = None
+    """Hears, for ever, what other nodes take out of the log."""
 
 
 @asynccontextmanager
@@ -103,10 +105,9 @@ async def _shared(url: str, settings: StoreSettings, stack: AsyncExitStack) -> S
     outbox = RedisOutbox(client, ships, log) if ships else None
     bus = RedisBus(client, log, leases)
     await stack.enter_async_context(beside(bus.run()))
-    await stack.enter_async_context(beside(log.run()))
     access = RedisAccessBook(client)
     await access.begin(tokens.new_key())
-    return Stores(log, RedisRoomBook(client), access, bus, outbox, leases=leases)
+    return Stores(log, RedisRoomBook(client), access, bus, outbox, leases=leases, follow=log.run)
 
 
 @asynccontextmanager

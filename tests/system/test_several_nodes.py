@@ -222,13 +222,19 @@ def _listed(server: RunningServer, room: str) -> list[dict[str, Any]]:
 
 async def test_what_was_said_anywhere_is_listed_and_found_everywhere(nodes: Nodes) -> None:
     """As soon as it is saved, as it reads now; what is struck or deleted is not."""
+    keeps = {"keep_recordings": True}
+    assert _put(nodes.one, "/api/rooms/memoria/settings", keeps).is_success
     await speak(nodes.one, "memoria", 12)
     async with asyncio.timeout(20):
-        # Its last word is shown before the line after it says that it is over.
-        while not (talk := _listed(nodes.two, "memoria")[0])["ended_at"]:  # noqa: ASYNC110 - nobody tells
+        # Its last word is saved before its sound, and before the line that says that it is over.
+        while not (heard := _listed(nodes.one, "memoria")[0])["ended_at"]:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.02)
+        while not (heard := _listed(nodes.one, "memoria")[0])["recording"]:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+    (talk,) = _listed(nodes.two, "memoria")
     assert talk["lines"] == 2
-    assert _listed(nodes.one, "memoria") == [talk]
+    # The sound is where it was heard.
+    assert heard == talk | {"recording": True}
     assert ("memoria", "10 11") in _found(nodes.two, "10 11")
 
     said = httpx.get(f"{nodes.two.url}/api/search", params={"q": "10 11", "room": "memoria"})
@@ -240,13 +246,16 @@ async def test_what_was_said_anywhere_is_listed_and_found_everywhere(nodes: Node
     assert httpx.post(struck, json={"made_on": done["version"]}).is_success
     assert _found(nodes.two, "dieci") == []
 
-    async with asyncio.timeout(20):
-        while _listed(nodes.two, "memoria"):
-            pruned = httpx.post(f"{nodes.one.url}/api/prune", json={"days": 1e-6}, timeout=60)
+    sound = f"{nodes.one.url}/api/rooms/memoria/recording?session={talk['session']}"
+    assert httpx.get(sound).is_success
+    async with asyncio.timeout(30):
+        while _listed(nodes.one, "memoria"):
+            pruned = httpx.post(f"{nodes.two.url}/api/prune", json={"days": 1e-6}, timeout=60)
             assert pruned.is_success, pruned.text
             await asyncio.sleep(0.02)
-    assert _listed(nodes.one, "memoria") == []
-    assert all(room != "memoria" for room, _ in _found(nodes.two, "0 1 2"))
+    assert _listed(nodes.two, "memoria") == []
+    assert all(room != "memoria" for room, _ in _found(nodes.one, "0 1 2"))
+    assert httpx.get(sound).status_code == 404
 
 
 async def _held_up(client: "Redis", writes: int) -> None:

@@ -38,12 +38,22 @@ class Retention:
         before_ms = self._rooms.plugs.now_ms() - int(days * DAY_MS)
         async with self._busy:
             gone = await self._log.forget(before_ms, self._rooms.sessions)
+        await self._forget(gone)
+        logger.info("pruned %d talks older than %g days", len(gone.talks), days)
+        return gone
+
+    async def let_go(self, gone: Forgotten) -> None:
+        """Delete here what another node has taken out of the log; what cannot be is told."""
+        try:
+            await self._forget(gone)
+        except StoreFailed as error:
+            logger.warning("the sound of deleted talks is left: %s", error.message)
+
+    async def _forget(self, gone: Forgotten) -> None:
         self._rooms.forget(gone)
         if recordings := self._rooms.plugs.recordings:
             for room, session in gone.talks:
                 await recordings.delete(room, session)
-        logger.info("pruned %d talks older than %g days", len(gone.talks), days)
-        return gone
 
     async def run(
         self,

@@ -6,7 +6,7 @@ answer has every line that was saved before, on whichever node, and none that wa
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -60,6 +60,10 @@ return ids
 """
 
 
+LetGo = Callable[[Forgotten], Awaitable[None]]
+"""Is told what has been taken out, on whichever node, before this node's copy lets it go."""
+
+
 class RedisArchive(RedisLog):
     """A log on a broker in which can be searched; `run` belongs into its owner's TaskGroup."""
 
@@ -73,6 +77,7 @@ class RedisArchive(RedisLog):
         super().__init__(client, fence, outbox)
         self._mirror = mirror
         self._following = asyncio.Lock()
+        self._let_go: LetGo | None = None
 
     async def search(
         self, phrases: Sequence[Phrase], room: str | None = None, limit: int = 50
@@ -98,8 +103,9 @@ class RedisArchive(RedisLog):
             logger.warning("deleted talks are in this node's index still: %s", error.message)
         return gone
 
-    async def run(self) -> None:
+    async def run(self, let_go: LetGo) -> None:
         """Follow the broker, for ever."""
+        self._let_go = let_go
         told = ""
         while True:
             try:
@@ -135,8 +141,14 @@ class RedisArchive(RedisLog):
 
     async def _follow_room(self, room: str, known: Followed, there: Followed) -> None:
         at = known.number
-        if at and known.pruned != there.pruned:
+        if known.pruned > there.pruned:
+            # The broker has lost that it was told to.
+            await self._mirror.drop([room])
+            at = 0
+        elif at and known.pruned < there.pruned:
             stays = await self._numbers(room, at)
+            if self._let_go:
+                await self._let_go(await self._mirror.talks_without(room, at, stays))
             await self._mirror.forget_all_but(room, Followed(at, there.pruned), stays)
         while True:
             rows = await self._rows(room, at)
@@ -181,15 +193,16 @@ class RedisArchive(RedisLog):
             for key, row in found
         ]
 
-    async def _numbers(self, room: str, until: int) -> list[int]:
-        numbers: list[int] = []
+    async def _numbers(self, room: str, until: int) -> set[int]:
+        numbers: set[int] = set()
+        first = 1
         while True:
-            first = numbers[-1] + 1 if numbers else 1
             with broker_errors():
                 answer: Any = self._client.eval_ro(
                     NUMBERS, 1, room_key(room, "log"), f"{first}-0", f"{until}-0", str(IDS)
                 )
                 found = list(map(number_of, await answer))
-            numbers += found
+            numbers.update(found)
             if len(found) < IDS:
                 return numbers
+            first = found[-1] + 1

@@ -313,6 +313,7 @@ class RedisLog:
         for entry in entries:
             newest[entry.body.session] = max(entry.at_ms, newest.get(entry.body.session, 0))
         switch = await self.newest_switch(room)
+        spare = {*spare, *await self._running(room, entries)}
         # What belongs to no talk goes by its own age.
         return [
             entry
@@ -321,6 +322,19 @@ class RedisLog:
             and entry.body.session not in spare
             and entry != switch
         ]
+
+    async def _running(self, room: str, entries: Sequence[Entry]) -> set[str]:
+        """Return the talks that go on in a room, on whichever node."""
+        with broker_errors():
+            is_held: Any = await self._client.exists(room_key(room, "lease"))
+        running: set[str] = set()
+        for entry in entries if is_held else ():
+            body = entry.body
+            if isinstance(body, StateChange) and body.change == "session_started":
+                running.add(body.session)
+            elif isinstance(body, StateChange) and body.change == "session_ended":
+                running.discard(body.session)
+        return running
 
     async def _delete(self, room: str, doomed: Sequence[Entry]) -> None:
         ids = [f"{entry.number}-0" for entry in doomed]

@@ -15,6 +15,7 @@ from parola.domain.errors import StoreFailed
 from parola.domain.log import Entry
 from parola.domain.search import Phrase
 from parola.domain.talks import Talk
+from parola.ports import Forgotten
 from parola.stores.bodies import encode, entry_of
 from parola.stores.sqlite import SqliteLog, insert
 from parola.stores.sqlite_file import BUSY_S, Connection, code_of, transaction
@@ -97,7 +98,24 @@ class Mirror:
         with self._explained():
             return await self._writer.run(lambda db: _take(db, room, after, rows, reached))
 
-    async def forget_all_but(self, room: str, until: Followed, stays: Sequence[int]) -> None:
+    async def talks_without(self, room: str, until: int, stays: Collection[int]) -> Forgotten:
+        """Return what would be gone with all of a room's entries up to a number but for some.
+
+        A talk of which any line stays is not among the talks.
+        """
+
+        def work(db: sqlite3.Connection) -> Forgotten:
+            query = "SELECT number, session FROM entries WHERE room = ? AND number <= ?"
+            rows = db.execute(query, (room, until)).fetchall()
+            kept = {session for number, session in rows if number in stays}
+            gone = [session for number, session in rows if number not in stays]
+            talks = frozenset((room, session) for session in {*gone} - kept - {""})
+            return Forgotten(talks, len(gone))
+
+        with self._explained():
+            return await self._writer.run(work)
+
+    async def forget_all_but(self, room: str, until: Followed, stays: Collection[int]) -> None:
         """Take out of a room's copy what is not there any more, as far as it was copied."""
 
         def work(db: sqlite3.Connection) -> None:

@@ -1,6 +1,10 @@
 """Old talks go, also from rooms that are open, and nobody who speaks is held up or cut."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from parola.beside import beside
 from parola.domain.transcript import Segment
@@ -10,6 +14,7 @@ from parola.live import retention as module
 from parola.live.retention import Retention
 from parola.live.session import SessionPlan
 from parola.ports import Forgotten
+from parola.stores.recordings import RecordingFolder, recording_path
 from tests.houses import House, house, texts
 
 MAIN = room_name("main")
@@ -75,6 +80,28 @@ async def test_a_room_that_was_emptied_counts_on_for_its_viewers() -> None:
         await over(h)
         numbers = [e.number for e in await h.log.read(MAIN) if isinstance(e.body, Segment)]
         assert numbers == [last + 2]
+
+
+async def test_what_another_node_has_deleted_goes_here_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From rooms that are open, with its sound; where that fails it is told, and all goes on."""
+    recordings = RecordingFolder(tmp_path)
+    async with house() as h, h.rooms.enter(MAIN) as room:
+        h.rooms.plugs = replace(h.rooms.plugs, recordings=recordings)
+        await talk(h, "old", 0, 10)
+        sound = recording_path(tmp_path, MAIN, "old")
+        sound.parent.mkdir(exist_ok=True)
+        sound.write_bytes(b"words")
+        gone = await h.log.forget(2_000_000_000)
+        await Retention(h.rooms, h.log).let_go(gone)
+        assert not sound.exists()
+        await talk(h, "new", 50, 5)
+        assert await texts(h, MAIN, 0, 1) == ["50 51 52 53 54"]
+        assert room.feed.last_number == await h.log.last_number(MAIN)
+        sound.mkdir()
+        await Retention(h.rooms, h.log).let_go(gone)
+    assert "the sound of deleted talks is left" in caplog.text
 
 
 async def test_it_is_done_once_a_day_and_rather_while_nobody_speaks() -> None:

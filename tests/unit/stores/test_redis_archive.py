@@ -15,7 +15,7 @@ from parola.domain.errors import StoreFailed
 from parola.domain.log import Body, Correction, Edit, Entry, Restore, StateChange, Strike
 from parola.domain.search import phrases_of
 from parola.domain.transcript import Segment
-from parola.ports import Archive
+from parola.ports import Archive, Forgotten
 from parola.stores import redis_archive
 from parola.stores.memory import MemoryLog
 from parola.stores.redis_archive import RedisArchive
@@ -200,12 +200,19 @@ async def test_what_one_node_forgets_is_in_no_file_of_the_others(
         assert set(holding(b"canary")) == {"one", "two"}
         await one.forget(40)
         assert set(holding(b"canary")) == {"two"}
-        assert await _found(two, "canary") == []
-        following = asyncio.create_task(two.run())
+        told: list[Forgotten] = []
+
+        async def let_go(gone: Forgotten) -> None:
+            assert holding(b"canary") == ["two"] * len(holding(b"canary"))
+            told.append(gone)
+
+        following = asyncio.create_task(two.run(let_go))
         async with asyncio.timeout(30):
             while holding(b"canary"):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.02)
         following.cancel()
+        assert told == [Forgotten(frozenset({("sala", "old")}), 39)]
+        assert await _found(two, "canary") == []
         assert set(holding(b"magpie")) == {"one", "two"}
         assert len(await _found(two, "magpie")) == 10
 

@@ -193,3 +193,21 @@ async def test_it_forgets_what_the_log_in_memory_forgets(broker: Broker) -> None
             await one.append([Entry("sala", 8, 80, _entry(2).body), Entry("altra", 2, 80, other)])
         assert [e.number for e in await log.read("sala")] == [3, 8]
         assert await log.read("altra") == await twin.read("altra")
+
+
+async def test_a_talk_that_runs_on_another_node_is_spared(broker: Broker) -> None:
+    """However long it has been silent; once nobody holds its room it is old, as any other."""
+    began, over = StateChange("session_started", "talk"), StateChange("session_ended", "over")
+    entries = [
+        Entry("sala", 1, 1, StateChange("session_started", "over")),
+        Entry("sala", 2, 2, over),
+        Entry("sala", 3, 3, began),
+        Entry("sala", 4, 4, _entry(4).body),
+    ]
+    async with _opened(broker) as log, open_broker(broker.url) as client:
+        await log.append(entries)
+        await client.set(room_key("sala", "lease"), "another")
+        assert (await log.forget(50)).talks == {("sala", "over")}
+        assert await log.read("sala") == entries[2:]
+        await client.delete(room_key("sala", "lease"))
+        assert (await log.forget(50)).talks == {("sala", "talk")}
