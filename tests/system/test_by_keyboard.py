@@ -8,10 +8,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from parola.engines.scripted import marked_audio
 from tests import browser
+from tests.audio_files import wav
 from tests.browser import Open
 from tests.servers import RunningServer
 from tests.speakers import speak
+from tests.system.test_jobs import send, watched
 from tests.system.test_reading_pages import violations
 from tests.unit.docs.reference import page as reference
 from tests.unit.docs.reference import section
@@ -31,6 +34,7 @@ PAGES = {
     "/console?room=walk": "#rules li",
     "/archive?q=1": "#found .hit",
     "/archive/walk": "#lines .said",
+    "/jobs": ".job[data-status=done] .files a",
     "/enter": "#token",
 }
 """Each page that is used with hands, and what is there when it has something to show."""
@@ -89,7 +93,7 @@ STOP = """() => {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def walked(scripted: RunningServer) -> AsyncIterator[RunningServer]:
-    """A server with one room in which ten numbers were said, and their sound kept."""
+    """A server with a room in which ten numbers were said and kept, and a recording of them."""
     async with httpx.AsyncClient(base_url=scripted.url) as client:
         rules = {
             "keep_recordings": True,
@@ -98,6 +102,8 @@ async def walked(scripted: RunningServer) -> AsyncIterator[RunningServer]:
         }
         assert (await client.put("/api/rooms/walk/settings", json=rules)).is_success
     await speak(scripted, "walk", 10)
+    job = await send(scripted, wav(marked_audio(range(10))), name="walk.wav")
+    assert (await watched(scripted, job.json()["id"]))[-1]["status"] == "done"
     yield scripted
 
 

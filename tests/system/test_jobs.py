@@ -247,6 +247,9 @@ async def test_the_page_sends_and_shows_recordings(shop: RunningServer, open_tab
     saved = Path(await (await download.value).path())
     assert numbers(0, 10) in saved.read_text()
     job_id = await job.get_attribute("data-id")
-    await job.get_by_role("button").click()
+    await job.get_by_role("button").press("Enter")
     await expect(page.locator(f'.job[data-id="{job_id}"]')).to_have_count(0)
+    await expect(page.locator("#note")).to_have_text("talk.wav is deleted.")
+    here = await page.evaluate("document.activeElement.localName")
+    assert here in {"button", "input"}, "the keyboard is at the top of the page again"
     assert (await get(shop, f"/api/jobs/{job_id}")).status_code == 404

@@ -39,10 +39,10 @@ function facts(job) {
 
 function link(job, format) {
   const item = document.createElement("a");
-  item.className = "item";
   item.href = `${under(job.id)}/transcript.${format}`;
   item.download = "";
   item.textContent = `.${format}`;
+  item.setAttribute("aria-label", `Text of ${job.name} as .${format}`);
   return item;
 }
 
@@ -72,7 +72,7 @@ function added(job) {
   const bar = document.createElement("progress");
   bar.setAttribute("aria-label", `How far ${job.name} is`);
   const files = document.createElement("div");
-  files.className = "row files";
+  files.className = "files";
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Delete";
@@ -86,6 +86,10 @@ function added(job) {
 async function remove(job, item) {
   try {
     await ask("DELETE", under(job.id));
+    $("note").textContent = `${job.name} is deleted.`;
+    // Whoever uses the keyboard goes on where the entry was, and not at the top of the page.
+    const next = item.nextElementSibling ?? item.previousElementSibling;
+    if (item.contains(document.activeElement)) (next?.querySelector("button") ?? $("file")).focus();
     item.remove();
   } catch (error) {
     $("note").textContent = error.message;
