@@ -11,7 +11,6 @@ would take for success.
 import json
 import logging
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -35,15 +34,21 @@ class Conflict(Exception):  # noqa: N818 - what it is
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Take a batch of the queue; the deployed function's way in."""
     keep_days = int(os.environ.get("KEEP_DAYS", "0"))
-    expires = int(time.time()) + keep_days * 86_400 if keep_days else None
-    return keep(event, put_into(os.environ["TABLE"]), expires)
+    return keep(event, put_into(os.environ["TABLE"]), keep_days * 86_400)
 
 
-def keep(event: dict[str, Any], put: Put, expires: int | None = None) -> dict[str, Any]:
-    """Put each record's row; return which records have to be delivered again."""
+def keep(event: dict[str, Any], put: Put, keep_s: int = 0) -> dict[str, Any]:
+    """Put each record's row; return which records have to be delivered again.
+
+    Args:
+        event: as AWS documents it: Lambda, "Using Lambda with Amazon SQS".
+        put: what puts a row.
+        keep_s: how long after it was said a final expires; 0: never. A late edit of one that is
+            gone brings it back for no longer than until the table's next sweep.
+    """
     failed = []
     for record in event["Records"]:
-        why = _why_not_kept(record["body"], put, expires)
+        why = _why_not_kept(record["body"], put, keep_s)
         if why:
             # Metric filters count these lines. They never hold what was said.
             logger.error(json.dumps({"not_kept": why, "message": record["messageId"]}))
@@ -51,10 +56,10 @@ def keep(event: dict[str, Any], put: Put, expires: int | None = None) -> dict[st
     return {"batchItemFailures": failed}
 
 
-def _why_not_kept(body: str, put: Put, expires: int | None) -> str | None:
+def _why_not_kept(body: str, put: Put, keep_s: int) -> str | None:
     try:
         made, now = row(body), now_in(body)
-        put(made if expires is None else {**made, "exp": expires}, now)
+        put({**made, "exp": int(made["atMs"]) // 1000 + keep_s} if keep_s else made, now)
     except Poison:
         return "poison"
     except Conflict:

@@ -26,11 +26,11 @@ class Table:
     name: str
     db: Any
 
-    def keep(self, *bodies: str, expires: int | None = None) -> list[str]:
+    def keep(self, *bodies: str, keep_s: int = 0) -> list[str]:
         """Let the queue's function take messages; return what it hands back."""
         records = [{"messageId": str(place), "body": body} for place, body in enumerate(bodies)]
         told = finals_to_table.keep(
-            {"Records": records}, finals_to_table.put_into(self.name), expires
+            {"Records": records}, finals_to_table.put_into(self.name), keep_s
         )
         return [failure["itemIdentifier"] for failure in told["batchItemFailures"]]
 
@@ -73,15 +73,15 @@ def said(text: str, now: Now | None = None) -> str:
 
 def test_a_message_that_comes_again_changes_nothing(table: Table) -> None:
     """Neither what was read nor the day on which it expires."""
-    assert table.keep(said(PRAISE), expires=100) == []
+    assert table.keep(said(PRAISE), keep_s=100) == []
     table.read(table.row)
     before = table.row
-    assert (before["sentiment"], before["exp"]) == ({"S": "positive"}, {"N": "100"})
+    assert (before["sentiment"], before["exp"]) == ({"S": "positive"}, {"N": "101"})
     assert {name: before[name] for name in row(said(PRAISE))} == {
         name: {"N": str(value)} if isinstance(value, int) else {"S": value}
         for name, value in row(said(PRAISE)).items()
     }
-    assert table.keep(said(PRAISE), expires=200) == []
+    assert table.keep(said(PRAISE), keep_s=200) == []
     assert table.row == before
 
 
