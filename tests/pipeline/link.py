@@ -38,10 +38,12 @@ async def link(service: str, upstream: str, seed: int) -> AsyncIterator[Link]:
     """Listen on a free port and pass HTTP calls on to `upstream`, such as http://127.0.0.1:4566."""
     host, _, port = upstream.removeprefix("http://").partition(":")
     faults, dice = Faults(), random.Random(seed)  # noqa: S311 - replayable on purpose
-    clients: set[asyncio.StreamWriter] = set()
+    ends: set[asyncio.StreamWriter] = set()
+    serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        clients.add(writer)
+        ends.add(writer)
+        serving.add(task := asyncio.current_task())
         with suppress(OSError, asyncio.IncompleteReadError):
             while call := await _read_message(reader):
                 answer = await _answer(call)
@@ -50,7 +52,8 @@ async def link(service: str, upstream: str, seed: int) -> AsyncIterator[Link]:
                 writer.write(answer)
                 await writer.drain()
         writer.close()
-        clients.discard(writer)
+        ends.discard(writer)
+        serving.discard(task)
 
     async def _answer(call: bytes) -> bytes | None:
         faults.seen["calls"] += 1
@@ -61,11 +64,13 @@ async def link(service: str, upstream: str, seed: int) -> AsyncIterator[Link]:
             faults.seen["throttled"] += 1
             return _refusal(THROTTLED[service])
         there, back = await asyncio.open_connection(host, int(port))
+        ends.add(back)
         try:
             back.write(call)
             answer = await _read_message(there)
         finally:
             back.close()
+            ends.discard(back)
         if dice.random() < faults.lost_answer:
             faults.seen["lost answers"] += 1
             return None
@@ -77,9 +82,10 @@ async def link(service: str, upstream: str, seed: int) -> AsyncIterator[Link]:
         yield Link(f"http://127.0.0.1:{address[1]}", faults)
     finally:
         server.close()
-        for client in list(clients):
-            client.close()
-            await client.wait_closed()
+        for end in list(ends):
+            end.close()
+        # Each ends by itself then; a loop that cancels them at its own end complains of it.
+        await asyncio.gather(*filter(None, serving))
 
 
 async def _read_message(reader: asyncio.StreamReader) -> bytes:

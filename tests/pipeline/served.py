@@ -1,5 +1,7 @@
 """A whole `parola serve` dies again and again while finals go from a source to the table.
 
+In between, the talk's first line is corrected: that has to come through as well.
+
 When it dies is said by what has just happened and not by a clock: so each schedule's deaths fall
 between the same two steps on any machine.
 """
@@ -8,11 +10,14 @@ import asyncio
 import random
 import sqlite3
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import httpx
+
 from parola.beside import beside
+from parola.domain.corrections import Edits
 from parola.domain.transcript import Segment
 from parola.live.windows import WINDOW_MS
 from parola.stores.sqlite import open_sqlite_log_to_read
@@ -80,6 +85,8 @@ class Line:
     """When it was said: its `eventTimestamp`."""
 
     text: str
+    now: str = ""
+    """How it reads now, where it was corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +121,9 @@ class Found:
         if self.put_aside:
             return f"{len(self.put_aside)} messages were put aside"
         oldest = iso_ms(self.shown_ms - WINDOW_MS)
-        hidden = self.log[: len(self.log) - len(self.shown)]
-        if self.shown != self.log[len(hidden) :] or any(line.at >= oldest for line in hidden):
+        as_said = [replace(line, now="") for line in self.log]
+        hidden = as_said[: len(as_said) - len(self.shown)]
+        if self.shown != as_said[len(hidden) :] or any(line.at >= oldest for line in hidden):
             return f"the window shows {self.shown}"
         return None
 
@@ -132,6 +140,7 @@ async def serve_and_die(there: World, folder: Path, deaths: list[Death]) -> Foun
         for death in deaths:
             numbers += death.numbers
             await house.live_until(death, source, numbers)
+            await house.correct(f"corrected at {numbers}")
         numbers += PIECE // 2  # what only the end of the talk makes a final
         async with source.connected(house.server) as socket:
             await source.say(socket, numbers)
@@ -216,11 +225,25 @@ class _House:
 
     async def _log(self) -> list[Line]:
         async with open_sqlite_log_to_read(self._data) as log:
-            return [
-                Line(iso_ms(entry.at_ms), entry.body.text)
-                for entry in await log.read(ROOM)
-                if isinstance(entry.body, Segment)
-            ]
+            entries = await log.read(ROOM)
+        edits = Edits(entries)
+        return [
+            Line(iso_ms(entry.at_ms), entry.body.text, edits.standing(entry.number).text or "")
+            for entry in entries
+            if isinstance(entry.body, Segment)
+        ]
+
+    async def correct(self, text: str) -> None:
+        """Put other words in the place of the talk's first line, if there is one yet."""
+        async with open_sqlite_log_to_read(self._data) as log:
+            entries = await log.read(ROOM)
+        first = next((e.number for e in entries if isinstance(e.body, Segment)), None)
+        if first is not None:
+            path = f"/api/rooms/{ROOM}/lines/{first}"
+            async with httpx.AsyncClient(base_url=self.server.url, timeout=20) as http:
+                version = (await http.get(path)).json()["version"]
+                answer = await http.put(path, json={"text": text, "made_on": version})
+            assert answer.is_success, answer.text
 
     def has_sent_all(self) -> bool:
         """Return whether the outbox is empty."""
@@ -238,7 +261,11 @@ class _House:
             numbers,
             log,
             [
-                Line(row["eventTimestamp"]["S"], row["transcript"]["S"])
+                Line(
+                    row["eventTimestamp"]["S"],
+                    row["transcript"]["S"],
+                    row.get("textNow", {}).get("S", ""),
+                )
                 for row in self._there.rows()
             ],
             self._viewer.texts,

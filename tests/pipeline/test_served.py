@@ -22,5 +22,6 @@ async def test_a_server_that_is_killed_loses_no_final(ministack: StandIn, tmp_pa
         found = await serve_and_die(there, tmp_path, deaths)
         seen = there.to_queue.faults.seen
     assert found.wrong is None
+    assert found.log[0].now.startswith("corrected")
     assert seen["lost answers"] > 0
     assert seen["down"] > 0
