@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from parola.domain.errors import NotFound, StoreFailed
 from parola.stores import sqlite_backup
 from parola.stores.redis_books import SETTINGS, RedisAccessBook
 from parola.stores.redis_log import ROOMS, RedisLog
+from parola.stores.redis_tickets import COUNT, OUTBOX, REFUSED, Ticket, line_key
 from parola.stores.sqlite import SqliteLog, open_sqlite_log
 from parola.stores.sqlite_access import ACCESS_FILE, MAX_AUDIT, open_sqlite_access
 from parola.stores.sqlite_backup import Backup
@@ -34,7 +35,19 @@ RESTORING = "parola:restoring"
 PAGE = 500
 """Entries that are read and written at once."""
 
-Rows = list[tuple[Any, ...]]
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What there is beside the rooms' entries."""
+
+    counted: tuple[tuple[str, int], ...]
+    """How far each room has counted, whatever was taken out of it."""
+
+    settings: tuple[tuple[str, str], ...]
+    """Rooms, and what is set for them as it is written."""
+
+    outbox: tuple[tuple[str, int, str | None], ...]
+    """Lines that are still to be sent on, the oldest first, and why some are not taken."""
 
 
 async def back_up_broker(client: "Redis", file: Path, *, with_access: bool = True) -> Backup:
@@ -52,10 +65,8 @@ async def back_up_broker(client: "Redis", file: Path, *, with_access: bool = Tru
     with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as place:
         folder = Path(place)
         counted = await _copy_logs(client, folder)
-        with broker_errors():
-            settings: Any = await client.hgetall(SETTINGS)
-        rows = [(room.decode(), body.decode()) for room, body in settings.items()]
-        await asyncio.to_thread(_add_beside, folder / LOG_FILE, counted, rows)
+        there = await _read_beside(client, counted)
+        await asyncio.to_thread(_write_beside, folder / LOG_FILE, there)
         if with_access:
             await _copy_access(client, folder)
         return await asyncio.to_thread(sqlite_backup.back_up, folder, file, with_access=with_access)
@@ -77,8 +88,7 @@ async def restore_to_broker(client: "Redis", file: Path) -> Backup:
         await _begin(client)
         async with open_sqlite_log(folder) as log:
             await _fill_logs(client, log)
-        counted, settings = await asyncio.to_thread(_read_beside, folder / LOG_FILE)
-        await _fill_beside(client, counted, settings)
+        await _fill_beside(client, await asyncio.to_thread(_beside_in, folder / LOG_FILE))
         if backup.has_access:
             await _fill_access(client, folder)
         with broker_errors():
@@ -136,17 +146,37 @@ async def _copy_logs(client: "Redis", folder: Path) -> dict[str, int]:
     return counted
 
 
-def _add_beside(path: Path, counted: Mapping[str, int], settings: Rows) -> None:
-    """Write what is in the log's file beside the entries."""
+async def _read_beside(client: "Redis", counted: Mapping[str, int]) -> Beside:
+    """Read the rest. The outbox after the logs: what is sent twice is better than not at all."""
+    with broker_errors():
+        async with client.pipeline(transaction=True) as pipe:
+            pipe.hgetall(SETTINGS)
+            pipe.zrange(OUTBOX, 0, -1, withscores=True)
+            pipe.hgetall(REFUSED)
+            settings, waiting, refused = await pipe.execute()
+    tickets = [(Ticket.of(*row), None) for row in waiting]
+    tickets += [(Ticket.of(line, 0), reason.decode()) for line, reason in refused.items()]
+    return Beside(
+        counted=tuple(counted.items()),
+        settings=tuple((room.decode(), body.decode()) for room, body in settings.items()),
+        outbox=tuple((ticket.room, ticket.line, reason) for ticket, reason in tickets),
+    )
+
+
+def _write_beside(path: Path, there: Beside) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db, transaction(db):
-        db.executemany("INSERT INTO forgotten VALUES (?, ?)", counted.items())
-        db.executemany("INSERT INTO room_settings VALUES (?, ?)", settings)
+        db.executemany("INSERT INTO forgotten VALUES (?, ?)", there.counted)
+        db.executemany("INSERT INTO room_settings VALUES (?, ?)", there.settings)
+        db.executemany("INSERT INTO outbox (room, number, refused) VALUES (?, ?, ?)", there.outbox)
 
 
-def _read_beside(path: Path) -> tuple[Rows, Rows]:
+def _beside_in(path: Path) -> Beside:
     with closing(sqlite3.connect(path)) as db:
-        counted = db.execute("SELECT room, number FROM forgotten WHERE room <> ''").fetchall()
-        return counted, db.execute("SELECT room, body FROM room_settings").fetchall()
+        return Beside(
+            tuple(db.execute("SELECT room, number FROM forgotten WHERE room <> ''")),
+            tuple(db.execute("SELECT room, body FROM room_settings")),
+            tuple(db.execute("SELECT room, number, refused FROM outbox ORDER BY ticket")),
+        )
 
 
 async def _fill_logs(client: "Redis", log: SqliteLog) -> None:
@@ -158,9 +188,9 @@ async def _fill_logs(client: "Redis", log: SqliteLog) -> None:
             at = entries[-1].number
 
 
-async def _fill_beside(client: "Redis", counted: Rows, settings: Rows) -> None:
+async def _fill_beside(client: "Redis", there: Beside) -> None:
     log = RedisLog(client)
-    for room, number in counted:
+    for room, number in there.counted:
         if number > await log.last_number(room):
             key = room_key(room, "log")
             with broker_errors():
@@ -170,9 +200,17 @@ async def _fill_beside(client: "Redis", counted: Rows, settings: Rows) -> None:
                     pipe.xadd(key, {"at": 0}, id=f"{number}-0")
                     pipe.xdel(key, f"{number}-0")
                     await pipe.execute()
-    for room, body in settings:
-        with broker_errors():
-            await client.hset(SETTINGS, room, body)
+    with broker_errors():
+        async with client.pipeline(transaction=False) as pipe:
+            for room, body in there.settings:
+                pipe.hset(SETTINGS, room, body)
+            for ticket, (room, number, refused) in enumerate(there.outbox, start=1):
+                if refused is None:
+                    pipe.zadd(OUTBOX, {line_key(room, number): ticket})
+                else:
+                    pipe.hset(REFUSED, line_key(room, number), refused)
+            pipe.set(COUNT, len(there.outbox))
+            await pipe.execute()
 
 
 async def _copy_access(client: "Redis", folder: Path) -> None:

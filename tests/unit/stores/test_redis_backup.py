@@ -16,11 +16,13 @@ from parola.domain.room_settings import WHOLE_EVENT, RoomSettings
 from parola.domain.search import phrases_of
 from parola.domain.transcript import Segment, Word
 from parola.domain.vocabulary import language_tag
-from parola.ports import AccessBook, Log, RoomBook
+from parola.ports import AccessBook, Log, Outbox, Refusal, RoomBook
 from parola.stores import redis_backup, sqlite_backup
 from parola.stores.redis_backup import back_up_broker, refuse_if_restoring, restore_to_broker
 from parola.stores.redis_books import RedisAccessBook, RedisRoomBook
 from parola.stores.redis_log import RedisLog
+from parola.stores.redis_outbox import RedisOutbox
+from parola.stores.redis_tickets import OUTBOX, RedisTickets
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import open_sqlite_access
 from tests.broker import Broker
@@ -145,6 +147,40 @@ async def test_what_is_restored_is_what_was_there(
         with pytest.raises(StoreFailed, match="other content"):
             await RedisLog(three).append([_line(3, "vuota")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "first.zip", "second.zip"]
+
+
+async def test_what_waits_for_the_queue_waits_on(redis_server: Broker, tmp_path: Path) -> None:
+    """In its order, with what was refused; and what is said after the restore comes after it."""
+
+    def outbox(client: "Redis") -> tuple[RedisLog, RedisOutbox]:
+        tickets = RedisTickets(client, OUTBOX)
+        log = RedisLog(client, outbox=tickets)
+        return log, RedisOutbox(client, tickets, log)
+
+    async def lines(box: Outbox) -> list[tuple[str, int]]:
+        return [(line.entry.room, line.entry.number) for line in await box.waiting(99)]
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    async with _databases(redis_server) as (one, two, _):
+        log, box = outbox(one)
+        await log.append([_line(1), _line(2), _line(3)])
+        await log.append([_line(1, "altra")])
+        await log.append([_line(4)])
+        first, second, *_rest = await box.waiting(99)
+        await box.settle([first.ticket], [Refusal(second.ticket, "too long", is_final=True)])
+        await back_up_broker(one, tmp_path / "b.zip")
+        await restore_to_broker(two, tmp_path / "b.zip")
+        sqlite_backup.restore(tmp_path / "b.zip", folder)
+        there, there_box = outbox(two)
+        expected = [("sala", 3), ("altra", 1), ("sala", 4)]
+        assert await lines(there_box) == expected
+        await there.append([_line(2, "altra")])
+        assert await lines(there_box) == [*expected, ("altra", 2)]
+        assert (await there_box.unsent()).refused == 1
+        async with open_sqlite(folder, ships=True) as stores:
+            assert await lines(stores.outbox) == expected
+            assert (await stores.outbox.unsent()).refused == 1
 
 
 async def test_without_the_access_book(redis_server: Broker, tmp_path: Path) -> None:
