@@ -77,6 +77,8 @@ class RedisArchive(RedisLog):
         super().__init__(client, fence, outbox)
         self._mirror = mirror
         self._following = asyncio.Lock()
+        self._begun, self._done = 0, 0
+        """How often a look at the broker has begun, and the newest one that has succeeded."""
         self._let_go: LetGo | None = None
 
     async def search(
@@ -124,20 +126,28 @@ class RedisArchive(RedisLog):
         Raises:
             StoreFailed: the broker cannot be read, or the copy not be written.
         """
+        asked = self._begun
         async with self._following:
-            with broker_errors():
-                async with self._client.pipeline(transaction=True) as pipe:
-                    pipe.set(NAME, uuid4().hex, nx=True)
-                    pipe.get(NAME)
-                    pipe.smembers(ROOMS)
-                    _, name, members = await pipe.execute()
-            rooms = sorted(member.decode() for member in members)
-            followed = await self._mirror.begin(name.decode())
-            if gone := followed.keys() - rooms:
-                await self._mirror.drop(gone)
-            for room, there in (await self._state(rooms)).items():
-                if followed.get(room) != there:
-                    await self._follow_room(room, followed.get(room, Followed()), there)
+            if self._done > asked:
+                return  # one that began since has seen all that was there then
+            self._begun += 1
+            await self._follow()
+            self._done = self._begun
+
+    async def _follow(self) -> None:
+        with broker_errors():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.set(NAME, uuid4().hex, nx=True)
+                pipe.get(NAME)
+                pipe.smembers(ROOMS)
+                _, name, members = await pipe.execute()
+        rooms = sorted(member.decode() for member in members)
+        followed = await self._mirror.begin(name.decode())
+        if gone := followed.keys() - rooms:
+            await self._mirror.drop(gone)
+        for room, there in (await self._state(rooms)).items():
+            if followed.get(room) != there:
+                await self._follow_room(room, followed.get(room, Followed()), there)
 
     async def _follow_room(self, room: str, known: Followed, there: Followed) -> None:
         at = known.number

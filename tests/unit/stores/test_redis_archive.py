@@ -280,6 +280,30 @@ async def test_a_node_that_is_far_behind_says_so(
         assert await _found(log, "perla") == [1]
 
 
+async def test_who_asks_at_the_same_time_shares_a_look_at_the_broker(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hall that opens the archive at once asks it two or three times; each has what was there."""
+    looks: list[int] = []
+
+    async def look(self: RedisArchive) -> None:
+        looks.append(1)
+        await follow(self)
+
+    follow = RedisArchive._follow
+    monkeypatch.setattr(RedisArchive, "_follow", look)
+    async with _node(broker, tmp_path) as log:
+        await log.append([_final(1, "perla")])
+        first = asyncio.create_task(_found(log, "perla"))
+        while not looks:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        await log.append([_final(2, "perla")])
+        found = await asyncio.gather(*(_found(log, "perla") for _ in range(50)))
+        assert found == [[2, 1]] * 50
+        assert 1 in await first
+        assert len(looks) <= 3
+
+
 async def test_without_its_broker_nothing_is_found(broker: Broker, tmp_path: Path) -> None:
     """What was taken out meanwhile must not be shown, and nobody can say what that is."""
     async with _node(broker, tmp_path) as log:
