@@ -295,7 +295,7 @@ async def test_who_asks_at_the_same_time_shares_a_look_at_the_broker(
     async with _node(broker, tmp_path) as log:
         await log.append([_final(1, "perla")])
         first = asyncio.create_task(_found(log, "perla"))
-        while not looks:  # noqa: ASYNC110 - nobody tells
+        while not (looks or first.done()):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0)
         await log.append([_final(2, "perla")])
         found = await asyncio.gather(*(_found(log, "perla") for _ in range(50)))
