@@ -135,19 +135,26 @@ class RedisArchive(RedisLog):
             self._done = self._begun
 
     async def _follow(self) -> None:
-        with broker_errors():
-            async with self._client.pipeline(transaction=True) as pipe:
-                pipe.set(NAME, uuid4().hex, nx=True)
-                pipe.get(NAME)
-                pipe.smembers(ROOMS)
-                _, name, members = await pipe.execute()
-        rooms = sorted(member.decode() for member in members)
-        followed = await self._mirror.begin(name.decode())
+        name, rooms = await self._name_and_rooms()
+        if not name:
+            # Only now, so that a broker that takes no writes can be searched all the same.
+            with broker_errors():
+                await self._client.set(NAME, uuid4().hex, nx=True)
+            name, rooms = await self._name_and_rooms()
+        followed = await self._mirror.begin(name)
         if gone := followed.keys() - rooms:
             await self._mirror.drop(gone)
         for room, there in (await self._state(rooms)).items():
             if followed.get(room) != there:
                 await self._follow_room(room, followed.get(room, Followed()), there)
+
+    async def _name_and_rooms(self) -> tuple[str, list[str]]:
+        with broker_errors():
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.get(NAME)
+                pipe.smembers(ROOMS)
+                name, members = await pipe.execute()
+        return (name or b"").decode(), sorted(member.decode() for member in members)
 
     async def _follow_room(self, room: str, known: Followed, there: Followed) -> None:
         at = known.number

@@ -304,6 +304,22 @@ async def test_who_asks_at_the_same_time_shares_a_look_at_the_broker(
         assert len(looks) <= 3
 
 
+async def test_a_broker_that_takes_no_writes_can_be_searched(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """Its memory is full, say: what it has is found."""
+    async with _node(broker, tmp_path) as log, open_broker(broker.url) as client:
+        assert await log.talks() == []
+        await log.append([_final(1, "perla")])
+        await client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(StoreFailed, match="memory"):
+                await log.append([_final(2, "perla")])
+            assert await _found(log, "perla") == [1]
+        finally:
+            await client.config_set("maxmemory", 0)
+
+
 async def test_without_its_broker_nothing_is_found(broker: Broker, tmp_path: Path) -> None:
     """What was taken out meanwhile must not be shown, and nobody can say what that is."""
     async with _node(broker, tmp_path) as log:
