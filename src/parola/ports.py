@@ -380,6 +380,9 @@ class Forgotten:
     lines: int = 0
     """Entries of any kind."""
 
+    jobs: int = 0
+    """Recordings that were written down in the background; beside the log, not in it."""
+
 
 @runtime_checkable
 class Forgets(Protocol):

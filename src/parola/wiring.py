@@ -42,7 +42,7 @@ from parola.live.moods import Moods
 from parola.live.playback import Playbacks, Recording
 from parola.live.protection import protected
 from parola.live.recorder import LONGEST_PAUSE_S, Recorder
-from parola.live.retention import Retention
+from parola.live.retention import Retention, told
 from parola.live.room import Plugs
 from parola.live.rooms import Limits, Rooms
 from parola.live.shipper import Shipper
@@ -341,7 +341,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             tasks.create_task(rooms.keep_settings_fresh())
         tasks.create_task(_prune(uploads))
         tasks.create_task(access.keep_fresh())
-        retention = Retention(rooms, stores.log)
+        jobs = await stack.enter_async_context(_job_desk(settings, rooms))
+        retention = Retention(rooms, stores.log, moods, jobs.jobs)
         if stores.follow:
             tasks.create_task(stores.follow(retention.let_go))
         if settings.keep_transcripts_days:
@@ -349,7 +350,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             tasks.create_task(retention.run(days, _noting(access, days)))
         protection = await stack.enter_async_context(protected(rooms, _host()))
         playbacks = Playbacks(rooms, tasks)
-        jobs = await stack.enter_async_context(_job_desk(settings, rooms))
         yield Services(
             rooms=rooms,
             playbacks=playbacks,
@@ -471,7 +471,7 @@ def _noting(access: Access, days: float) -> Callable[[Forgotten], Awaitable[None
     """Return what writes into the audit log that old talks were deleted."""
 
     async def note(gone: Forgotten) -> None:
-        action = f"prune: {len(gone.talks)} talks older than {days:g} days"
+        action = f"prune: {told(gone)} older than {days:g} days"
         try:
             await access.book.note(AuditEntry(_now_ms(), "the server itself", "", "", action, 200))
         except StoreFailed as error:

@@ -10,11 +10,14 @@ import pytest
 from websockets.asyncio.client import connect
 
 from parola.cli import run
+from parola.domain.jobs import Job, Written
 from parola.domain.log import Body, Entry, StateChange
 from parola.domain.transcript import Segment
+from parola.domain.vocabulary import language_tag
 from parola.stores.recordings import recording_path
-from parola.stores.sqlite import open_sqlite_log
+from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import ACCESS_FILE
+from parola.stores.sqlite_jobs import open_sqlite_jobs
 from parola.wiring import RECORDINGS
 from tests.commands import Command
 from tests.deploy.image import asked_by_the_image
@@ -31,9 +34,9 @@ def parola(capfd: pytest.CaptureFixture[str]) -> Command:
 
 
 async def fill(data: Path) -> None:
-    """Write a talk of forty days ago, and one of now, with their sound."""
+    """Write a talk and a recording of forty days ago, and one of now, with the talks' sound."""
     now_ms = time.time_ns() // 1_000_000
-    async with open_sqlite_log(data) as log:
+    async with open_sqlite(data, reads=True) as stores:
         for room, at_ms in (("old", now_ms - 40 * 86_400_000), ("new", now_ms)):
             spoken = [
                 Segment(room, n, f"the {room} word {n}", n * 100, n * 100 + 90, True, "en-US")
@@ -43,7 +46,13 @@ async def fill(data: Path) -> None:
             sound.parent.mkdir(exist_ok=True)
             sound.write_bytes(room.encode())
             bodies: list[Body] = [StateChange("session_started", room, "en-US"), *spoken]
-            await log.append([Entry(room, n, at_ms + n, body) for n, body in enumerate(bodies, 1)])
+            await stores.log.append(
+                [Entry(room, n, at_ms + n, body) for n, body in enumerate(bodies, 1)]
+            )
+            async with open_sqlite_jobs(data) as book:
+                written = Written(tuple(spoken), 1.0)
+                job = Job(room, f"{room}.wav", language_tag("en-US"), at_ms)
+                await book.put(job.done(written, at_ms), written)
 
 
 def get(server: RunningServer, path: str) -> httpx.Response:
@@ -78,26 +87,34 @@ async def test_a_running_server_is_backed_up_and_restored(tmp_path: Path, parola
 
 
 async def test_old_talks_are_pruned(tmp_path: Path, parola: Command) -> None:
-    """By command, by a server that is asked, and by one that does it itself: for good, and told."""
+    """By command, by a server that is asked, and by one that does it itself: for good, and told.
+
+    So are recordings that were written down, however long they would be kept otherwise.
+    """
     for name in ("folder", "asked", "itself"):
         await fill(tmp_path / name)
-    deleted = "1 talks with 6 lines are deleted.\n"
+    deleted = "1 talks with 6 lines and 1 recordings are deleted.\n"
+    action = "prune: 1 talks and 1 recordings older than 30 days"
+    options = (*SCRIPTED, "--keep-jobs-h", "10000")
     assert await parola("prune", "--days", "30", "--data", tmp_path / "folder") == (0, deleted)
-    with serving(tmp_path / "folder", *SCRIPTED) as server:
-        assert_pruned(server, "prune: 1 talks older than 30 days")
+    with serving(tmp_path / "folder", *options) as server:
+        assert_pruned(server, action)
         code, told = await parola("prune", "--days", "30", "--data", server.data)
         assert (code, "Or ask that server, with --server" in told) == (1, True)
         await speak(server, "old", 5)
         assert await first_number(server, "old") > 6, "a number was given twice"
-    with serving(tmp_path / "asked", *SCRIPTED) as server:
+    with serving(tmp_path / "asked", *options) as server:
+        await read(server, "old", 5)
         assert "the old word" in get(server, "/api/rooms/old/transcript.txt").text
         assert await parola("prune", "--days", "30", "--server", server.url) == (0, deleted)
         assert_pruned(server, "POST /api/prune")
-    with serving(tmp_path / "itself", *SCRIPTED, "--keep-transcripts-days", "30") as server:
+        assert get(server, "/api/rooms/old/mood").json()["read"] == 0
+        await read(server, "new", 5)
+    with serving(tmp_path / "itself", *options, "--keep-transcripts-days", "30") as server:
         # The day's work begins with the server, beside its first requests.
-        while "prune: 1 talks older than 30 days" not in audit(server):  # noqa: ASYNC110 - a server
+        while action not in audit(server):  # noqa: ASYNC110 - a server
             await asyncio.sleep(0.05)
-        assert_pruned(server, "prune: 1 talks older than 30 days")
+        assert_pruned(server, action)
 
 
 def assert_pruned(server: RunningServer, action: str) -> None:
@@ -106,11 +123,20 @@ def assert_pruned(server: RunningServer, action: str) -> None:
     assert [talk["room"] for talk in get(server, "/api/talks").json()["talks"]] == ["new"]
     found = get(server, "/api/search?q=word").json()["lines"]
     assert {line["room"] for line in found} == {"new"}
+    assert [job["id"] for job in get(server, "/api/jobs").json()["jobs"]] == ["new"]
+    assert get(server, "/api/jobs/old").status_code == 404
     assert action in audit(server)
     kept = [path.read_bytes() for path in (server.data / RECORDINGS).iterdir()]
     assert kept == [b"new"], "its sound goes with a talk"
     files = [path for path in server.data.rglob("*") if path.is_file()]
     assert [path for path in files if b"the old word" in path.read_bytes()] == []
+
+
+async def read(server: RunningServer, room: str, lines: int) -> None:
+    """Wait until it is known, and remembered, how so many lines of a room sound."""
+    async with asyncio.timeout(30):
+        while get(server, f"/api/rooms/{room}/mood").json()["read"] != lines:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def first_number(server: RunningServer, room: str) -> int:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -14,6 +15,8 @@ from parola.broker import open_broker
 from parola.cli.outcome import FAILED, USAGE, CommandError
 from parola.domain.access import AuditEntry
 from parola.domain.errors import NotFound
+from parola.live.retention import told
+from parola.ports import Forgotten
 from parola.stores import redis_backup, sqlite_backup
 from parola.stores.recordings import delete_recording
 from parola.stores.sqlite import open_sqlite_log
@@ -21,6 +24,7 @@ from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqlite_backup import Backup
 from parola.stores.sqlite_file import LOG_FILE
 from parola.stores.sqlite_hold import FolderHeld, held
+from parola.stores.sqlite_jobs import open_sqlite_jobs
 from parola.wiring import RECORDINGS
 
 DAY_MS = 86_400_000
@@ -88,8 +92,8 @@ def restore_to_broker(file: Path, url: str) -> None:
     typer.echo(f"The broker holds {_told(made)}; start the nodes.", err=True)
 
 
-def prune(folder: Path, days: float) -> tuple[int, int]:
-    """Delete old talks from a folder that no server holds; return how many talks and lines.
+def prune(folder: Path, days: float) -> Forgotten:
+    """Delete old talks and recordings from a folder that no server holds; return what went.
 
     Raises:
         NotFound: there is no log in the folder.
@@ -110,16 +114,27 @@ async def _restore(file: Path, folder: Path) -> Backup:
         return await asyncio.to_thread(sqlite_backup.restore, file, folder)
 
 
-async def _prune(folder: Path, days: float) -> tuple[int, int]:
+async def _prune(folder: Path, days: float) -> Forgotten:
     now_ms = time.time_ns() // 1_000_000
+    before_ms = now_ms - int(days * DAY_MS)
     async with open_sqlite_log(folder) as log:
-        gone = await log.forget(now_ms - int(days * DAY_MS))
-    for room, session in gone.talks:
-        delete_recording(folder / RECORDINGS, room, session)
-    action = f"prune: {len(gone.talks)} talks older than {days:g} days"
+        gone = await log.forget(before_ms)
+        for room, session in gone.talks:
+            delete_recording(folder / RECORDINGS, room, session)
+        gone = replace(gone, jobs=await _forget_jobs(folder, before_ms))
+    action = f"prune: {told(gone)} older than {days:g} days"
     async with open_sqlite_access(folder) as book:
         await book.note(AuditEntry(now_ms, "the command line", "", "", action, 200))
-    return len(gone.talks), gone.lines
+    return gone
+
+
+async def _forget_jobs(folder: Path, before_ms: int) -> int:
+    """Forget each recording that was over before a time, with its text; return how many."""
+    async with open_sqlite_jobs(folder) as book:
+        old = [job for job in await book.jobs() if job.was_over(before_ms)]
+        for job in old:
+            await book.remove(job.id)
+    return len(old)
 
 
 @contextmanager

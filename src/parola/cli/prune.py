@@ -27,10 +27,11 @@ def prune(
         ),
     ] = None,
 ) -> None:
-    """Delete every talk older than so many days, for good: no byte of it stays in the folder."""
+    """Delete talks and recordings' texts older than so many days: no byte of them stays."""
     if server:
         gone = post(server, "/api/prune", {"days": days}, PATIENCE_S)
-        talks, lines = gone["talks"], gone["lines"]
+        # A server of an earlier version leaves recordings alone, and says nothing of them.
+        talks, lines, jobs = gone["talks"], gone["lines"], gone.get("recordings", 0)
     else:
         with server_part():
             from parola.cli import keeping, serving  # noqa: PLC0415 - needs the server's extra
@@ -40,5 +41,6 @@ def prune(
                 "Several nodes share these talks: ask one of them, with --server URL.", USAGE
             )
         folder = settings.data
-        talks, lines = keeping.prune(folder, days)
-    typer.echo(f"{talks} talks with {lines} lines are deleted.", err=True)
+        pruned = keeping.prune(folder, days)
+        talks, lines, jobs = len(pruned.talks), pruned.lines, pruned.jobs
+    typer.echo(f"{talks} talks with {lines} lines and {jobs} recordings are deleted.", err=True)

@@ -93,6 +93,10 @@ class Job:
         """Whether nothing more happens to it."""
         return self.status in {"done", "failed"}
 
+    def was_over(self, before_ms: int) -> bool:
+        """Return whether it was over before a time, in milliseconds since 1970."""
+        return self.finished_ms is not None and self.finished_ms < before_ms
+
     @property
     def tells(self) -> bool:
         """Whether somebody has still to be told that it is over."""

@@ -195,6 +195,20 @@ class Jobs:
             self._tell()
         await self._clear_up(job)
 
+    async def forget(self, before_ms: int) -> int:
+        """Forget each job that was over before a time, with its text; return how many.
+
+        Raises:
+            StoreFailed: not all of them are forgotten now.
+        """
+        gone = 0
+        for job in list(self._jobs.values()):
+            if job.was_over(before_ms):
+                with suppress(NotFound):  # somebody else has just removed it
+                    await self.remove(job.id)
+                    gone += 1
+        return gone
+
     def view(self, job_id: str) -> JobView:
         """Return how a job stands.
 
@@ -379,12 +393,10 @@ class Jobs:
     async def _prune(self) -> None:
         while True:
             before_ms = self._now_ms() - int(self._limits.keep_s * 1000)
-            for job in list(self._jobs.values()):
-                if job.finished_ms is not None and job.finished_ms < before_ms:
-                    try:
-                        await self.remove(job.id)
-                    except (StoreFailed, NotFound) as error:
-                        logger.warning("recording %s is not forgotten: %s", job.id, error.message)
+            try:
+                await self.forget(before_ms)
+            except StoreFailed as error:
+                logger.warning("old recordings are not forgotten: %s", error.message)
             await self._sleep(PRUNE_S)
 
 

@@ -13,7 +13,7 @@ from parola.domain.errors import AnalystFailed, StoreFailed
 from parola.domain.intent import Intent
 from parola.domain.mood import LineMood, TalkMood, talk_mood
 from parola.domain.transcript import Segment
-from parola.ports import Analyst, MoodBook, SharedMoods, Unread
+from parola.ports import Analyst, Forgotten, MoodBook, SharedMoods, Unread
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Moods:
         self._sleep = sleep
         self._pause_s = 0.0
         self._batches = 0
+        """Counts whatever may make what is remembered old."""
         self._newest: OrderedDict[str, tuple[TalkMood, float]] = OrderedDict()
         self.failure: str | None = None
         """Why nothing can be read at the moment, a sentence for a person; else None."""
@@ -113,6 +114,12 @@ class Moods:
                 self._newest.popitem(last=False)
         self._newest.move_to_end(room)
         return known
+
+    def forget(self, gone: Forgotten) -> None:
+        """Let go of what is remembered of rooms whose talks were deleted."""
+        self._batches += 1  # what is being read for somebody may be of such a talk
+        for room, _ in gone.talks:
+            self._newest.pop(room, None)
 
     async def _read_some(self) -> bool:
         """Read a batch, and pause where that failed; return whether there may be more to read."""

@@ -1,10 +1,17 @@
-"""Takes old talks out of the log and out of the rooms that are open, when asked and once a day."""
+"""Takes old talks out of all that holds them, when asked and once a day.
+
+That is the log, the rooms that are open, what is remembered of how talks sound, kept sound, and the
+text of recordings that were written down in the background.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from parola.domain.errors import StoreFailed
+from parola.live.jobs import Jobs
+from parola.live.moods import Moods
 from parola.live.rooms import Rooms
 from parola.ports import Forgets, Forgotten
 
@@ -21,25 +28,38 @@ TALKING_DAY_S = 43_200.0
 """After half a day in which somebody always spoke, it is done all the same."""
 
 
+def told(gone: Forgotten) -> str:
+    """Return what was deleted, in words for the log and the audit log."""
+    return f"{len(gone.talks)} talks and {gone.jobs} recordings"
+
+
 class Retention:
     """Keeps transcripts for so many days, and no longer."""
 
-    def __init__(self, rooms: Rooms, log: Forgets) -> None:
+    def __init__(
+        self, rooms: Rooms, log: Forgets, moods: Moods | None = None, jobs: Jobs | None = None
+    ) -> None:
         self._rooms = rooms
         self._log = log
+        self._moods = moods
+        self._jobs = jobs
         self._busy = asyncio.Lock()
 
     async def prune(self, days: float) -> Forgotten:
         """Delete every talk whose newest line is older, and its sound; those that run stay.
 
+        So it is with the text of recordings that were over before.
+
         Raises:
-            StoreFailed: see `Forgets.forget`, or a talk's sound cannot be deleted.
+            StoreFailed: see `Forgets.forget`, or sound or the text of recordings cannot be deleted.
         """
         before_ms = self._rooms.plugs.now_ms() - int(days * DAY_MS)
         async with self._busy:
             gone = await self._log.forget(before_ms, self._rooms.sessions)
         await self._forget(gone)
-        logger.info("pruned %d talks older than %g days", len(gone.talks), days)
+        if self._jobs:
+            gone = replace(gone, jobs=await self._jobs.forget(before_ms))
+        logger.info("pruned %s older than %g days", told(gone), days)
         return gone
 
     async def let_go(self, gone: Forgotten) -> None:
@@ -51,6 +71,8 @@ class Retention:
 
     async def _forget(self, gone: Forgotten) -> None:
         self._rooms.forget(gone)
+        if self._moods:
+            self._moods.forget(gone)
         if recordings := self._rooms.plugs.recordings:
             for room, session in gone.talks:
                 await recordings.delete(room, session)
@@ -79,6 +101,6 @@ class Retention:
                 logger.warning("old talks were not deleted: %s", error.message)
                 await sleep(AGAIN_S)
                 continue
-            if gone.lines:
+            if gone.lines or gone.jobs:
                 await note(gone)
             await sleep(EVERY_S)

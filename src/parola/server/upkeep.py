@@ -45,6 +45,6 @@ async def drain(running: Running, form: DrainForm) -> dict[str, Any]:
 
 @router.post("/api/prune")
 async def prune(running: Running, form: PruneForm) -> dict[str, Any]:
-    """Delete every talk that is older than so many days, for good."""
+    """Delete every talk and every recording's text that is older than so many days, for good."""
     gone = await running.retention.prune(form.days)
-    return {"talks": len(gone.talks), "lines": gone.lines}
+    return {"talks": len(gone.talks), "lines": gone.lines, "recordings": gone.jobs}

@@ -75,8 +75,7 @@ class SqliteJobBook:
         return _decoded(row[0]) if row and row[0] else Written((), 0.0)
 
     async def remove(self, job_id: str) -> None:
-        query = "DELETE FROM jobs WHERE id = ?"
-        await self._connection.run(lambda db: db.execute(query, (job_id,)).fetchone())
+        await self._connection.run(lambda db: _forget(db, job_id))
 
 
 def _open(folder: Path, held: ExitStack) -> sqlite3.Connection:
@@ -89,6 +88,20 @@ def _open(folder: Path, held: ExitStack) -> sqlite3.Connection:
     db.execute("PRAGMA secure_delete = ON")  # what is deleted is gone
     db.executescript(SCHEMA)
     return db
+
+
+def _forget(db: sqlite3.Connection, job_id: str) -> None:
+    """Leave no byte of a job: its pages are zeroed, and older ones stay in no write-ahead log.
+
+    Raises:
+        StoreFailed: another program reads the file; calling it again does the rest.
+    """
+    db.execute("DELETE FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        raise StoreFailed(
+            "A recording was deleted, but traces of its text stay while another program reads"
+            f" {JOBS_FILE}; end that program and delete it again."
+        )
 
 
 def _job(text: str) -> Job:

@@ -15,9 +15,10 @@ from parola.beside import beside
 from parola.domain.corrections import Edits
 from parola.domain.errors import AnalystFailed
 from parola.domain.log import Body, Correction, Entry, Restore, Strike
+from parola.domain.mood import LineMood
 from parola.domain.transcript import Segment
 from parola.live.moods import FIRST_PAUSE_S, LONGEST_PAUSE_S, Moods, Sleep
-from parola.ports import Analyst
+from parola.ports import Analyst, Forgotten, Unread
 from parola.stores.sqlite import SqliteStores, open_sqlite
 
 TEXTS = ("what a wonderful talk", "this is a disaster", "the table has six columns", "thank you")
@@ -199,3 +200,52 @@ def _read(text: str) -> tuple[float, str]:
     found = read("en-US", text)
     assert found
     return found
+
+
+async def test_what_was_deleted_is_not_remembered(tmp_path: Path) -> None:
+    """A room's mood goes with its talk, and not only when the next line is said there."""
+    async with open_sqlite(tmp_path, reads=True) as stores, _reading(stores, LocalAnalyst()) as it:
+        await stores.log.append([_final(1, TEXTS[0])])
+        await _all_read(stores)
+        await _until(lambda: it.lines == 1)
+        assert (await it.newest("sala")).score > 0
+        gone = await stores.log.forget(2_000_000)
+        assert (await it.newest("sala")).score > 0, "it is remembered: else this shows nothing"
+        it.forget(gone)
+        assert sum((await it.newest("sala")).counts.values()) == 0
+
+
+async def test_a_talk_that_is_deleted_while_it_is_looked_at_is_not_remembered() -> None:
+    """Whoever asked just before still hears of it; whoever asks next does not."""
+    book = HeldMoods(LineMood("sala", 1, "talk", 1000, 0, 0.9, "other", "local"))
+    it = Moods(book, LocalAnalyst(), intent)
+    looking = asyncio.create_task(it.newest("sala"))
+    await book.asked.wait()
+    it.forget(Forgotten(frozenset({("sala", "talk")}), 1))
+    book.may_answer.set()
+    assert sum((await looking).counts.values()) == 1
+    book.lines = []
+    assert sum((await it.newest("sala")).counts.values()) == 0
+
+
+class HeldMoods:
+    """A mood book that answers when a test lets it."""
+
+    def __init__(self, *lines: LineMood) -> None:
+        self.lines = list(lines)
+        self.asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def moods(self, room: str, session: str | None = None) -> list[LineMood]:
+        found = self.lines
+        self.asked.set()
+        await self.may_answer.wait()
+        return found
+
+    async def news(self) -> None:
+        """There is none."""
+
+    async def unread(self, limit: int) -> list[Unread]:
+        return []
+
+    async def settle(self, lines: Sequence[Unread], moods: Sequence[LineMood]) -> None:
+        """Nothing was read."""
