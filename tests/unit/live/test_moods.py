@@ -208,7 +208,8 @@ async def test_what_was_deleted_is_not_remembered(tmp_path: Path) -> None:
         await stores.log.append([_final(1, TEXTS[0])])
         await _all_read(stores)
         await _until(lambda: it.lines == 1)
-        assert (await it.newest("sala")).score > 0
+        while "sala" not in it._newest:  # not where something is read in the same moment
+            assert (await it.newest("sala")).score > 0
         gone = await stores.log.forget(2_000_000)
         assert (await it.newest("sala")).score > 0, "it is remembered: else this shows nothing"
         it.forget(gone)
