@@ -324,6 +324,8 @@ class MoodBook(SharedMoods, Wakes, Protocol):
     async def unread(self, limit: int) -> list[Unread]:
         """Return the finals and edited lines that are still to be read, the newest first.
 
+        Of several nodes one at a time gets any.
+
         Raises:
             StoreFailed: it cannot be read now.
         """

@@ -54,7 +54,6 @@ from parola.ports import (
     Forgotten,
     Host,
     Log,
-    MoodBook,
     Outbox,
     SharedMoods,
 )
@@ -71,7 +70,7 @@ from parola.stores.dynamodb import open_dynamodb
 from parola.stores.recordings import RecordingFolder
 from parola.stores.sqs import SqsQueue
 from parola.wiring_jobs import ForRecordings, JobSettings, networks_in, open_jobs
-from parola.wiring_stores import open_stores
+from parola.wiring_stores import Stores, open_stores
 
 logger = logging.getLogger(__name__)
 
@@ -330,7 +329,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             recordings=RecordingFolder(settings.data / RECORDINGS),
             leases=stores.leases,
         )
-        moods = await stack.enter_async_context(_moods(stores.moods, settings.sentiment, shared))
+        moods = await stack.enter_async_context(_moods(stores, settings.sentiment, shared))
         tasks = await stack.enter_async_context(tasks_beside())
         rooms = Rooms(plugs, Limits(sessions=settings.max_sessions), tasks)
         tasks.create_task(rooms.pass_on_failures())
@@ -448,7 +447,7 @@ async def _job_desk(settings: Settings, rooms: Rooms) -> AsyncIterator[JobDesk]:
 
 @asynccontextmanager
 async def _moods(
-    book: MoodBook | None, reader: str, shared: SharedMoods | None
+    stores: Stores, reader: str, shared: SharedMoods | None
 ) -> AsyncIterator[Moods | None]:
     """Read how lines sound while the body runs; the rest is read after the next start.
 
@@ -456,13 +455,19 @@ async def _moods(
         AnalystFailed: who is to read cannot.
     """
     async with AsyncExitStack() as stack:
-        if reader == "off" or book is None:
+        if reader == "off" or stores.moods is None:
             yield None
             return
         analyst: Analyst = local.LocalAnalyst()
         if reader == "comprehend":
             analyst = await stack.enter_async_context(open_comprehend())
-        moods = Moods(book, analyst, local.intent, shared=shared)
+        moods = Moods(
+            stores.moods,
+            analyst,
+            local.intent,
+            shared=shared,
+            book_is_shared=stores.leases is not None,
+        )
         await stack.enter_async_context(beside(moods.run()))
         yield moods
 

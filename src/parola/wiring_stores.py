@@ -19,8 +19,9 @@ from parola.stores.redis_backup import refuse_if_restoring
 from parola.stores.redis_books import RedisAccessBook, RedisRoomBook
 from parola.stores.redis_checks import broker_troubles
 from parola.stores.redis_leases import open_redis_leases
+from parola.stores.redis_moods import RedisMoods
 from parola.stores.redis_outbox import RedisOutbox
-from parola.stores.redis_tickets import OUTBOX, RedisTickets
+from parola.stores.redis_tickets import OUTBOX, UNREAD, RedisTickets
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqlite_hold import held
@@ -101,13 +102,15 @@ async def _shared(url: str, settings: StoreSettings, stack: AsyncExitStack) -> S
     mirror = await stack.enter_async_context(open_mirror(settings.data))
     hold_s = settings.cluster_lease_s
     ships = RedisTickets(client, OUTBOX, hold_s) if settings.pipeline_queue else None
-    log = RedisArchive(client, mirror, leases.fence, ships)
+    reads = RedisTickets(client, UNREAD, hold_s) if settings.sentiment != "off" else None
+    log = RedisArchive(client, mirror, leases.fence, ships, reads)
     outbox = RedisOutbox(client, ships, log) if ships else None
+    moods = RedisMoods(client, reads, log) if reads else None
     bus = RedisBus(client, log, leases)
     await stack.enter_async_context(beside(bus.run()))
     access = RedisAccessBook(client)
     await access.begin(tokens.new_key())
-    return Stores(log, RedisRoomBook(client), access, bus, outbox, leases=leases, follow=log.run)
+    return Stores(log, RedisRoomBook(client), access, bus, outbox, moods, leases, follow=log.run)
 
 
 @asynccontextmanager

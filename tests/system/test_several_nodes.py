@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,8 +170,38 @@ async def test_what_is_off_the_record_is_read_elsewhere_and_written_nowhere(node
     assert _put(nodes.one, "/api/rooms/riservata/mode", {"mode": "live"}).is_success
 
 
+async def _told(server: RunningServer, path: str, until: Callable[[Any], object]) -> Any:  # noqa: ANN401
+    """Return what a node answers, once it is as it should be."""
+    async with asyncio.timeout(30):
+        while True:
+            found = await asyncio.to_thread(_get, server, path)
+            if until(found):
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def _sounds_the_same(nodes: Nodes, room: str) -> None:
+    """See that each node tells how each line sounds, also one that was corrected on one of them."""
+    finals = _get(nodes.two, f"/api/rooms/{room}/transcript.json")["sessions"][0]["segments"]
+    numbers = [line["seq"] for line in finals]
+    praise = {"made_on": numbers[0], "text": "Thank you, that was a wonderful talk"}
+    assert _put(nodes.one, f"/api/rooms/{room}/lines/{numbers[0]}", praise).is_success
+    for node in nodes.one, nodes.two:
+        path = f"/api/rooms/{room}/mood?lines=true"
+        mood = await _told(
+            node, path, lambda told: told["intents"]["thanks"] and told["read"] == len(numbers)
+        )
+        assert [line["seq"] for line in mood["lines"]] == numbers
+        assert mood["lines"][0]["label"] == "positive"
+        async with connect(f"{node.ws}/ws/transcript/{room}"):
+            await _told(node, f"/api/rooms/{room}", lambda told: told["mood"])
+
+
 async def test_a_node_that_dies_hands_its_rooms_over(nodes: Nodes, tmp_path: Path) -> None:
-    """Once the lease has run out, the source goes on at the next node; no line twice, none lost."""
+    """Once the lease has run out, the source goes on at the next node; no line twice, none lost.
+
+    How its lines sound is known as well, on every node.
+    """
     await speak(nodes.two, "intera", 60)
     options = ("--engine", "scripted", "--cluster", nodes.broker.url, "--node", "tre")
     source = Source("vedova")
@@ -185,6 +215,7 @@ async def test_a_node_that_dies_hands_its_rooms_over(nodes: Nodes, tmp_path: Pat
     await goes_on(source, nodes.two, 60)
     whole, found = (_text(nodes.one, room).splitlines()[1:] for room in ("intera", "vedova"))
     assert found == whole
+    await _sounds_the_same(nodes, "vedova")
 
 
 async def test_a_node_that_is_stopped_gives_its_rooms_back(nodes: Nodes, tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 LOOK_S = 10.0
 """How often a shared table is asked for a room, however many look."""
 
+OTHERS_S = 5.0
+"""How often a book is asked for a room that other nodes write into too, however many look."""
+
 ROOMS = 1000
 """Rooms whose newest talk is remembered; those not asked for the longest are read again."""
 
@@ -50,11 +53,23 @@ class Moods:
         intent_of: IntentOf,
         *,
         shared: SharedMoods | None = None,
+        book_is_shared: bool = False,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read a book's lines; of rooms that are not in it, tell what a shared table has."""
+        """Read a book's lines; of rooms that are not in it, tell what a shared table has.
+
+        Args:
+            book: what is to be read, and was.
+            analyst: who reads.
+            intent_of: what a line is for.
+            shared: a table, if there is one.
+            book_is_shared: whether other nodes read the same book's lines.
+            sleep: waits.
+            monotonic: seconds that only grow.
+        """
         self._shared = shared
+        self._known_s = OTHERS_S if book_is_shared else inf
         self._monotonic = monotonic
         self._book = book
         self._analyst = analyst
@@ -94,7 +109,7 @@ class Moods:
     async def newest(self, room: str) -> TalkMood:
         """Return how the room's newest conversation sounds.
 
-        The disk is asked only after there was news, a shared table at most every `LOOK_S`.
+        The disk is asked only after there was news, what others write into only now and then.
 
         Raises:
             StoreFailed: it cannot be read now.
@@ -103,7 +118,8 @@ class Moods:
         if known is None or until_s < self._monotonic():
             batches = self._batches
             lines = await self._book.moods(room)
-            until_s = inf if lines or not self._shared else self._monotonic() + LOOK_S
+            known_s = LOOK_S if self._shared and not lines else self._known_s
+            until_s = self._monotonic() + known_s
             if not lines and self._shared:
                 lines = await self._shared.moods(room)
             known = talk_mood(lines)
@@ -136,7 +152,7 @@ class Moods:
         self._tell(None)
         self._pause_s = 0.0
         self.lines += len(moods)
-        self._batches += 1
+        self._batches += bool(lines)
         for room in {line.room for line in lines}:
             self._newest.pop(room, None)
         return bool(lines)

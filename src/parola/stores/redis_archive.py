@@ -73,8 +73,9 @@ class RedisArchive(RedisLog):
         mirror: Mirror,
         fence: Callable[[str], int] = lambda _: 0,
         outbox: RedisTickets | None = None,
+        unread: RedisTickets | None = None,
     ) -> None:
-        super().__init__(client, fence, outbox)
+        super().__init__(client, fence, outbox, unread)
         self._mirror = mirror
         self._following = asyncio.Lock()
         self._begun, self._done = 0, 0

@@ -28,7 +28,15 @@ from parola.domain.log import (
 from parola.domain.transcript import Segment
 from parola.ports import Forgotten
 from parola.stores.bodies import encode, entry_of, kind_of
-from parola.stores.redis_tickets import COUNT, OUTBOX, REFUSED, RedisTickets, line_key
+from parola.stores.redis_tickets import (
+    COUNT,
+    MOODS,
+    OUTBOX,
+    REFUSED,
+    UNREAD,
+    RedisTickets,
+    line_key,
+)
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -69,7 +77,7 @@ if fence ~= ARGV[1] then return {'fenced', fence} end
 
 local last = last_of(KEYS[2])
 local planned, said, order = {}, {}, {}
-for at = 2, #ARGV, 7 do
+for at = 2, #ARGV, 8 do
     local number, spoken = ARGV[at], ARGV[at + 3] .. ' ' .. ARGV[at + 4]
     local there = redis.call('XRANGE', KEYS[2], number .. '-0', number .. '-0')[1]
     local before = there and {there[2][2], there[2][4], there[2][6]} or planned[number]
@@ -103,8 +111,9 @@ for _, at in ipairs(order) do
     elseif kind ~= 'withheld' then
         redis.call('XADD', KEYS[6], id, unpack(fields))
     end
-    if ARGV[at + 6] ~= '' then
-        redis.call('ZADD', KEYS[7], redis.call('INCR', KEYS[8]), ARGV[at + 6])
+    for more = 0, 1 do
+        local line = ARGV[at + 6 + more]
+        if line ~= '' then redis.call('ZADD', KEYS[7 + more], redis.call('INCR', KEYS[9]), line) end
     end
 end
 return {'kept', tostring(#order)}
@@ -116,7 +125,7 @@ PARTS = ("fence", "log", "said", "ends", "changes", "edits")
 """A room's keys, as the script counts them: who may append, every entry, which segments there are,
 each session's newest one, and the two kinds of entries that are looked for among all others."""
 
-SHARED = (OUTBOX, COUNT)
+SHARED = (OUTBOX, UNREAD, COUNT)
 """The keys of all rooms that it counts after those: where tickets go, and how many there were."""
 
 
@@ -128,6 +137,7 @@ class RedisLog:
         client: "Redis",
         fence: Callable[[str], int] = lambda _: 0,
         outbox: RedisTickets | None = None,
+        unread: RedisTickets | None = None,
     ) -> None:
         """Append to the rooms of a broker.
 
@@ -135,10 +145,12 @@ class RedisLog:
             client: the broker.
             fence: gives the number under which a room is appended to: the lease's, 0 without one.
             outbox: gets a ticket for each final and each edit, in the step that keeps it.
+            unread: gets one for each line that is new or edited, likewise.
         """
         self._client = client
         self._fence = fence
         self._outbox = outbox
+        self._unread = unread
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """One script a room, all in one round. What other rooms have is kept where one fails.
@@ -171,18 +183,21 @@ class RedisLog:
         if fenced := frozenset(room for room, (word, _) in told.items() if word == b"fenced"):
             names = ", ".join(sorted(fenced))
             raise Fenced(f"Another server has taken over {names}; this one is too late.", fenced)
-        if self._outbox:
-            self._outbox.tell()
+        for tickets in (self._outbox, self._unread):
+            if tickets:
+                tickets.tell()
 
     def _arguments(self, room: str, entries: Sequence[Entry]) -> list[str | bytes]:
         arguments: list[str | bytes] = [str(self._fence(room))]
         for entry in entries:
             body = entry.body
             frame = str(body.first_frame) if isinstance(body, Segment) else ""
-            ships = self._outbox and isinstance(body, Segment | Edit)
-            ticket = line_key(room, entry.number) if ships else ""
             arguments += [str(entry.number), str(entry.at_ms), kind_of(body)]
-            arguments += [_spoken(body.session), frame, encode(body), ticket]
+            arguments += [_spoken(body.session), frame, encode(body)]
+            line = body.of if isinstance(body, Edit) else entry.number
+            for tickets, about in ((self._outbox, entry.number), (self._unread, line)):
+                is_given = tickets and isinstance(body, Segment | Edit)
+                arguments.append(line_key(room, about) if is_given else "")
         return arguments
 
     async def read(self, room: str, after: int = 0, limit: int = 1000) -> list[Entry]:
@@ -354,6 +369,9 @@ class RedisLog:
                 pipe.incr(room_key(room, PRUNED))
                 lines = [line_key(room, entry.number) for entry in doomed]
                 pipe.zrem(OUTBOX, *lines)
+                pipe.zrem(UNREAD, *lines)
+                for entry in doomed:
+                    pipe.zremrangebyscore(room_key(room, MOODS), entry.number, entry.number)
                 pipe.hdel(REFUSED, *lines)
                 await pipe.execute()
 

@@ -1,13 +1,13 @@
 """Remembers on a broker which finals still have to be sent on, whichever node said them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from parola.broker import broker_errors
 from parola.domain.corrections import Edits, Standing
 from parola.domain.log import Edit, Entry
 from parola.ports import Outgoing, Refusal, Unsent
-from parola.stores.redis_tickets import REFUSED, RedisTickets, Ticket, rooms_lines
+from parola.stores.redis_tickets import REFUSED, Lines, RedisTickets, Ticket, rooms_lines
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -21,16 +21,6 @@ for at = 1, #ARGV, 2 do
     end
 end
 """
-
-
-class Lines(Protocol):
-    """What the outbox needs of the log."""
-
-    async def at(self, places: Sequence[tuple[str, int]]) -> list[Entry | None]:
-        """Return the entries of rooms with these numbers."""
-
-    async def edits(self, room: str) -> list[Entry]:
-        """Return every edit of a room."""
 
 
 class RedisOutbox:

@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import uuid4
 
 from parola.broker import broker_errors
+from parola.domain.log import Entry
 from parola.stores.news import News
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 OUTBOX = "parola:outbox"
 REFUSED = "parola:outbox:refused"
 """What the queue will never take: a hash of lines, with the reasons."""
+
+UNREAD = "parola:unread"
+MOODS = "moods"
+"""How a room's lines sound, among its keys: by number."""
 
 COUNT = "parola:tickets"
 """How many tickets were ever given, of all kinds: none is given twice."""
@@ -64,6 +69,16 @@ class Ticket:
 def line_key(room: str, line: int) -> str:
     """Return what a line is called among those of all rooms."""
     return f"{line} {room}"
+
+
+class Lines(Protocol):
+    """What is needed of the log that tickets point into."""
+
+    async def at(self, places: Sequence[tuple[str, int]]) -> list[Entry | None]:
+        """Return the entries of rooms with these numbers."""
+
+    async def edits(self, room: str) -> list[Entry]:
+        """Return every edit of a room."""
 
 
 class RedisTickets(News):

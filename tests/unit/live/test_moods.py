@@ -1,20 +1,16 @@
-"""Lines are read beside the captions: what is known is of the text as it reads now."""
+"""Lines are read beside the captions, and what fails there fails nowhere else."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from parola.analysts.local import LocalAnalyst, intent, read
 from parola.beside import beside
-from parola.domain.corrections import Edits
 from parola.domain.errors import AnalystFailed
-from parola.domain.log import Body, Correction, Entry, Restore, Strike
+from parola.domain.log import Entry
 from parola.domain.mood import LineMood
 from parola.domain.transcript import Segment
 from parola.live.moods import FIRST_PAUSE_S, LONGEST_PAUSE_S, Moods, Sleep
@@ -24,15 +20,10 @@ from parola.stores.sqlite import SqliteStores, open_sqlite
 TEXTS = ("what a wonderful talk", "this is a disaster", "the table has six columns", "thank you")
 
 
-def _entry(number: int, body: Body) -> Entry:
-    return Entry("sala", number, 1000 + number, body)
-
-
 def _final(number: int, text: str, language: str = "en-US") -> Entry:
-    return _entry(
-        number,
-        Segment("talk", number, text, number * 16_000, number * 16_000 + 900, True, language),
-    )
+    frame = number * 16_000
+    body = Segment("talk", number, text, frame, frame + 900, True, language)
+    return Entry("sala", number, 1000 + number, body)
 
 
 class Moody(LocalAnalyst):
@@ -134,66 +125,6 @@ async def test_a_broken_analyst_costs_its_own_lines_only(
             await _all_read(stores)
             assert [mood.number for mood in await it.lines_of("sala")] == [2]
     assert "1 lines are not read: local broke" in caplog.text
-
-
-Step = tuple[str, int, str]
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["final", "correct", "strike", "restore", "read"]),
-        st.integers(1, 6),
-        st.sampled_from(TEXTS),
-    ),
-    max_size=25,
-)
-
-
-@settings(max_examples=15, deadline=None)
-@given(STEPS)
-async def test_what_is_known_is_of_the_text_as_it_reads_now(steps: list[Step]) -> None:
-    """Whatever was said, corrected, struck and restored, and whenever lines were read between.
-
-    In the end there is one mood for each line that can be read, of its newest text, and no other.
-    """
-    entries: list[Entry] = []
-    edits = Edits()
-    with TemporaryDirectory() as folder:
-        async with open_sqlite(Path(folder), reads=True) as stores:
-            moods = Moods(stores.moods, LocalAnalyst(), intent)
-            for step in steps:
-                if step[0] == "read":
-                    await moods._read_some()
-                    continue
-                if (entry := _next(len(entries) + 1, entries, edits, step)) is None:
-                    continue
-                await stores.log.append([entry])
-                entries.append(entry)
-                edits.add(entry)
-            while await moods._read_some():
-                pass
-            found = {(m.number, m.score, m.intent) for m in await moods.lines_of("sala", "talk")}
-    wanted = {
-        (now.number, *_read(now.body.text))
-        for now in edits.read_all(entries)
-        if isinstance(now.body, Segment)
-    }
-    assert found == wanted
-
-
-def _next(number: int, entries: list[Entry], edits: Edits, step: Step) -> Entry | None:
-    what, place, text = step
-    finals = [entry.number for entry in entries if isinstance(entry.body, Segment)]
-    if what == "final":
-        return _final(number, text)
-    if not finals:
-        return None
-    of = finals[place % len(finals)]
-    made_on = edits.standing(of).version
-    body: Body = Strike("talk", of, made_on)
-    if what == "correct":
-        body = Correction("talk", of, made_on, text)
-    elif what == "restore":
-        body = Restore("talk", of, made_on, text)
-    return _entry(number, body)
 
 
 def _read(text: str) -> tuple[float, str]:
