@@ -342,7 +342,9 @@ class SharedLog(Protocol):
     """Rooms' finals as all nodes have sent them on."""
 
     async def since(self, room: str, since_ms: int) -> list[Entry]:
-        """Return what there is of a room from a time on, in order; may miss the last second.
+        """Return what there is of a room from a time on, in order, as people have corrected it.
+
+        May miss the last second.
 
         Raises:
             StoreFailed: it cannot be read now.

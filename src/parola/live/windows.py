@@ -5,9 +5,9 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import Any
 
 from parola.beside import beside
+from parola.domain.corrections import Edits
 from parola.domain.errors import ParolaError, StoreFailed
 from parola.domain.log import Entry
 from parola.domain.transcript import Segment
@@ -113,7 +113,8 @@ class _Window:
         self._feed = room.feed
         self._is_blank = room.feed.state.state == BLANK
         self._window_ms = window_ms
-        self._lines: deque[tuple[int, dict[str, Any]]] = deque(maxlen=MOST)
+        self._lines: deque[Entry] = deque(maxlen=MOST)
+        self._edits = Edits()
         self._last_number = 0
         self._message = ""
         self.viewers = 0
@@ -152,11 +153,16 @@ class _Window:
         if self._is_blank:
             return conversation.told("transcripts", [])
         oldest = now_ms - self._window_ms
-        while self._lines and self._lines[0][0] < oldest:
+        while self._lines and self._lines[0].at_ms < oldest:
             self._lines.popleft()
             self._message = ""
         if not self._message:
-            self._message = conversation.told("transcripts", [line for _, line in self._lines])
+            lines = [
+                conversation.item(now, now.body)
+                for now in self._edits.read_all(self._lines)
+                if isinstance(now.body, Segment)
+            ]
+            self._message = conversation.told("transcripts", lines)
         return self._message
 
     def _take(self, entry: Entry) -> None:
@@ -164,7 +170,9 @@ class _Window:
             return
         self._last_number = entry.number
         if isinstance(entry.body, Segment):
-            self._lines.append((entry.at_ms, conversation.item(entry, entry.body)))
+            self._lines.append(entry)
+            self._tell()
+        elif self._edits.add(entry):
             self._tell()
 
     def _follow_state(self, state: RoomState) -> None:
@@ -204,11 +212,7 @@ class _SharedWindow(_Window):
             await asyncio.sleep(self._look_s)
 
     def _replace(self, entries: list[Entry]) -> None:
-        lines = [
-            (entry.at_ms, conversation.item(entry, entry.body))
-            for entry in entries[-MOST:]
-            if isinstance(entry.body, Segment)
-        ]
+        lines = [entry for entry in entries[-MOST:] if isinstance(entry.body, Segment)]
         if lines != list(self._lines):
             self._lines = deque(lines, maxlen=MOST)
             self._tell()

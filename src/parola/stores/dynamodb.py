@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -103,10 +103,11 @@ class DynamoDbLog:
         start = {":start": {"S": iso_ms(since_ms)}}
         return await self._client.call(
             lambda db: [
-                _entry(item)
+                now
                 for item in self._query(
                     db, room, "sk >= :start", start, consistent=False, forward=True
                 )
+                if (now := _as_it_reads(item))
             ]
         )
 
@@ -282,6 +283,16 @@ def _row(entry: Entry) -> Row:
 def _entry(item: dict[str, dict[str, str]]) -> Entry:
     number, at_ms = int(item["number"]["N"]), int(item["atMs"]["N"])
     return entry_of(item["pk"]["S"], number, at_ms, item["kind"]["S"], item["body"]["S"])
+
+
+def _as_it_reads(item: dict[str, dict[str, str]]) -> Entry | None:
+    """Return a row's entry with what people have made of its text; None: it is struck."""
+    entry = _entry(item)
+    if "edition" not in item or not isinstance(entry.body, Segment):
+        return entry
+    if "textNow" not in item:
+        return None
+    return replace(entry, body=replace(entry.body, text=item["textNow"]["S"]))
 
 
 def _mood(item: dict[str, dict[str, str]]) -> LineMood:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parola.domain.errors import StoreFailed
-from parola.domain.log import Entry, StateChange
+from parola.domain.log import Correction, Edit, Entry, Restore, StateChange, Strike
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import room_name
 from parola.live.windows import WINDOW_MS, Windows
@@ -98,6 +98,27 @@ async def test_a_blank_room_shows_nothing() -> None:
         assert lines(await anext(messages)) == []
         await h.rooms.plugs.bus.publish(CALL, RoomState("listening"))
         assert await texts_until(messages, "2") == ["1", "2"]
+
+
+async def test_a_line_reads_as_people_have_left_it() -> None:
+    """Corrected, struck and back again: at once for who looks, and for who comes later."""
+    edits: dict[Edit, list[str]] = {
+        Correction("s", 1, 1, "one", "Ada"): ["one", "2"],
+        Strike("s", 1, 3, "Ada"): ["2"],
+        Restore("s", 1, 4, "one", "Ada"): ["one", "2"],
+    }
+    async with house() as h, aclosing(windows(h).follow(CALL)) as messages:
+        await anext(messages)
+        await say(h, 1)
+        await say(h, 2)
+        await texts_until(messages, "2")
+        for edit, wanted in edits.items():
+            saving = h.rooms.plugs.recorder.submit(CALL, edit, int(h.clock[0] * 1000))
+            await h.rooms.plugs.bus.publish(CALL, Numbered(saving.entry))
+            found = lines(await anext(messages))
+            assert [line["transcript"] for line in found] == wanted
+            async with aclosing(windows(h).follow(CALL)) as later:
+                assert lines(await anext(later)) == found
 
 
 async def test_one_reader_serves_everybody() -> None:
