@@ -90,8 +90,12 @@ def test_nchan_speaks_to_the_same_viewers(medium: Medium, *, tls: bool) -> None:
 
 
 def test_our_server_in_trouble_loses_nothing() -> None:
-    """Viewers stop, reload and send rubbish; the others are on WebSockets."""
-    with ours(Setting(1)) as server:
+    """Viewers stop, reload and send rubbish; the others are on WebSockets over TLS."""
+    _needs_headers(tls=True)
+    with (
+        certified(tls=True) as certificate,
+        ours(Setting(1, certificate=certificate)) as server,
+    ):
         run, _ = stretch(server, 40, 1.5, is_rough=True)
     assert run.is_whole, run
 

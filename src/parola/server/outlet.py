@@ -49,10 +49,11 @@ class Outlet:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._transport = connection.transport
-        # Whoever keeps up has nothing waiting here, so that its socket can be written to.
-        self._transport.set_write_buffer_limits(high=0)
         _notice_slowness(self._transport)
         self._number = _plain_socket(self._transport)
+        # Whoever keeps up has nothing waiting here, so that its socket can be written to. With 0,
+        # uvloop's TLS pauses at a write that leaves nothing behind, and resumes at the next one.
+        self._transport.set_write_buffer_limits(high=UNSENT_BYTES if self._number is None else 0)
         self._waiter: asyncio.Future[None] | None = None
         self._on_stop: Callable[[], None] | None = None
         self._slow = False
