@@ -18,6 +18,7 @@ from parola.broker import broker_errors, room_key
 from parola.domain.access import AuditEntry
 from parola.domain.errors import NotFound, StoreFailed
 from parola.stores import sqlite_backup
+from parola.stores.redis_backup_moods import copy_moods, fill_moods
 from parola.stores.redis_books import SETTINGS, RedisAccessBook
 from parola.stores.redis_log import ROOMS, RedisLog
 from parola.stores.redis_tickets import COUNT, OUTBOX, REFUSED, Ticket, line_key
@@ -67,6 +68,7 @@ async def back_up_broker(client: "Redis", file: Path, *, with_access: bool = Tru
         counted = await _copy_logs(client, folder)
         there = await _read_beside(client, counted)
         await asyncio.to_thread(_write_beside, folder / LOG_FILE, there)
+        await copy_moods(client, folder / LOG_FILE, counted)
         if with_access:
             await _copy_access(client, folder)
         return await asyncio.to_thread(sqlite_backup.back_up, folder, file, with_access=with_access)
@@ -89,6 +91,7 @@ async def restore_to_broker(client: "Redis", file: Path) -> Backup:
         async with open_sqlite_log(folder) as log:
             await _fill_logs(client, log)
         await _fill_beside(client, await asyncio.to_thread(_beside_in, folder / LOG_FILE))
+        await fill_moods(client, folder / LOG_FILE)
         if backup.has_access:
             await _fill_access(client, folder)
         with broker_errors():

@@ -63,7 +63,8 @@ class RedisMoods:
                     mood = read.get((line.room, line.number))
                     keys = [room_key(line.room, part) for part in (MOODS, "log")]
                     own = (line_key(line.room, line.number), str(line.ticket), str(line.number))
-                    pipe.eval(SETTLE, 3, self._tickets.key, *keys, *own, _encode(mood))
+                    told = encode(mood) if mood else ""
+                    pipe.eval(SETTLE, 3, self._tickets.key, *keys, *own, told)
                 self._tickets.leave(pipe)
                 await pipe.execute()
 
@@ -86,11 +87,15 @@ class RedisMoods:
             rows: Any = await self._client.zrevrangebyscore(
                 room_key(room, MOODS), below, "-inf", start=0, num=PAGE
             )
-        return [LineMood(room, *json.loads(row)) for row in rows]
+        return [decode(room, row) for row in rows]
 
 
-def _encode(mood: LineMood | None) -> str:
-    if mood is None:
-        return ""
+def encode(mood: LineMood) -> str:
+    """Return a mood as it is kept among its room's."""
     told = (mood.number, mood.session, mood.at_ms, mood.first_frame)
     return json.dumps([*told, mood.score, mood.intent, mood.read_by])
+
+
+def decode(room: str, kept: bytes) -> LineMood:
+    """Return the mood that `encode` wrote."""
+    return LineMood(room, *json.loads(kept))

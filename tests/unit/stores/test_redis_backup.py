@@ -12,6 +12,7 @@ from parola.broker import open_broker
 from parola.domain.access import AuditEntry, Token
 from parola.domain.errors import BadMessage, NotFound, StoreFailed
 from parola.domain.log import Correction, Entry, StateChange, Strike, Withheld
+from parola.domain.mood import LineMood
 from parola.domain.room_settings import WHOLE_EVENT, RoomSettings
 from parola.domain.search import phrases_of
 from parola.domain.transcript import Segment, Word
@@ -21,8 +22,9 @@ from parola.stores import redis_backup, sqlite_backup
 from parola.stores.redis_backup import back_up_broker, refuse_if_restoring, restore_to_broker
 from parola.stores.redis_books import RedisAccessBook, RedisRoomBook
 from parola.stores.redis_log import RedisLog
+from parola.stores.redis_moods import RedisMoods
 from parola.stores.redis_outbox import RedisOutbox
-from parola.stores.redis_tickets import OUTBOX, RedisTickets
+from parola.stores.redis_tickets import OUTBOX, UNREAD, RedisTickets
 from parola.stores.sqlite import open_sqlite
 from parola.stores.sqlite_access import open_sqlite_access
 from tests.broker import Broker
@@ -181,6 +183,40 @@ async def test_what_waits_for_the_queue_waits_on(redis_server: Broker, tmp_path:
         async with open_sqlite(folder, ships=True) as stores:
             assert await lines(stores.outbox) == expected
             assert (await stores.outbox.unsent()).refused == 1
+
+
+async def test_how_lines_sound_is_known_afterwards(redis_server: Broker, tmp_path: Path) -> None:
+    """What was read is not read again; what was to be read is, on a broker and in a folder."""
+
+    def moods(client: "Redis") -> tuple[RedisLog, RedisMoods]:
+        tickets = RedisTickets(client, UNREAD)
+        log = RedisLog(client, unread=tickets)
+        return log, RedisMoods(client, tickets, log)
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    async with _databases(redis_server) as (one, two, _):
+        log, book = moods(one)
+        await log.append([_line(1), _line(2)])
+        await log.append([_line(1, "altra")])
+        lines = {(line.room, line.number): line for line in await book.unread(9)}
+        first = lines["sala", 1]
+        assert first.segment
+        session, frame = first.segment.session, first.segment.first_frame
+        mood = LineMood("sala", 1, session, first.at_ms, frame, 0.5, "thanks", "local")
+        await book.settle([first], [mood])
+        await back_up_broker(one, tmp_path / "b.zip")
+        await restore_to_broker(two, tmp_path / "b.zip")
+        sqlite_backup.restore(tmp_path / "b.zip", folder)
+        there, there_book = moods(two)
+        await there.append([_line(2, "altra")])
+        waiting = [(line.room, line.number) for line in await there_book.unread(9)]
+        assert waiting == [("altra", 2), ("altra", 1), ("sala", 2)]
+        assert await there_book.moods("sala") == [mood]
+        async with open_sqlite(folder, reads=True) as stores:
+            waiting = [(line.room, line.number) for line in await stores.moods.unread(9)]
+            assert waiting == [("altra", 1), ("sala", 2)]
+            assert await stores.moods.moods("sala") == [mood]
 
 
 async def test_without_the_access_book(redis_server: Broker, tmp_path: Path) -> None:
