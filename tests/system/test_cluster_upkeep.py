@@ -92,8 +92,9 @@ async def test_commands_say_where_they_have_to_be_given(
         code, told = await parola("backup", file, "--data", tmp_path, "--cluster", broker.url)
         assert (code, "name one of them" in told) == (2, True)
         monkeypatch.setenv("PAROLA_CLUSTER", broker.url)
-        code, told = await parola("prune", "--days", "30")
-        assert (code, "--server" in told) == (2, True)
+        for command in (("prune", "--days", "30"), ("export", "hall")):
+            code, told = await parola(*command)
+            assert (code, "ask one of them, with --server" in told) == (2, True)
         code, told = await parola("backup", file)
         assert (code, "nothing of Parola's" in told) == (2, True)
         async with open_broker(broker.url) as client:

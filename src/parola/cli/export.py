@@ -53,5 +53,9 @@ def export(
             return
         with server_part():
             from parola.cli import kept, serving  # noqa: PLC0415 - needs the server's extra
-        folder = serving.read_settings({"data": data} if data else {}).data
-        kept.copy_from_folder(folder, name, wanted, session, file)
+        settings = serving.read_settings({"data": data} if data else {})
+        if settings.cluster and not data:
+            raise CommandError(
+                "Several nodes share the transcripts: ask one of them, with --server URL.", USAGE
+            )
+        kept.copy_from_folder(settings.data, name, wanted, session, file)
