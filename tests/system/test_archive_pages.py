@@ -1,5 +1,7 @@
 """The archive in a real Chromium: what was said is found again, as it reads now."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
@@ -9,8 +11,9 @@ from websockets.asyncio.client import connect
 
 from parola.engines.scripted import marked_audio
 from tests import browser
+from tests.broker import running_broker
 from tests.browser import PHONE, Open
-from tests.servers import RunningServer
+from tests.servers import RunningServer, serving
 from tests.speakers import speak
 from tests.system.talks import until
 from tests.system.test_reading_pages import violations
@@ -29,12 +32,25 @@ async def lines_of(server: RunningServer, room: str) -> list[dict[str, object]]:
         return segments
 
 
+@pytest.fixture(params=["alone", "one of several"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningServer]:
+    """A server by itself, and one that keeps everything on a broker."""
+    if request.param == "alone":
+        yield request.getfixturevalue("scripted")
+        return
+    with (
+        running_broker(tmp_path) as broker,
+        serving(tmp_path / "data", "--engine", "scripted", "--cluster", broker.url) as node,
+    ):
+        yield node
+
+
 async def test_a_corrected_talk_is_found_and_read_again(
-    scripted: RunningServer, open_tab: Open
+    served: RunningServer, open_tab: Open
 ) -> None:
     """New words are found and lead to their line; old and struck ones are not found any more."""
-    first, second, *_ = await lines_of(scripted, "hall")
-    async with httpx.AsyncClient(base_url=scripted.url) as client:
+    first, second, *_ = await lines_of(served, "hall")
+    async with httpx.AsyncClient(base_url=served.url) as client:
         path = f"/api/rooms/hall/lines/{first['seq']}"
         right = {"text": "Grazia Deledda nacque a Nùoro", "made_on": first["seq"]}
         assert (await client.put(path, json=right)).is_success
@@ -54,7 +70,7 @@ async def test_a_corrected_talk_is_found_and_read_again(
             assert answer.status_code == 200, rubbish
         assert (await client.get("/api/search", params={"q": "x" * 201})).status_code == 413
 
-    page = (await open_tab(scripted, "/archive", viewport=PHONE)).page
+    page = (await open_tab(served, "/archive", viewport=PHONE)).page
     await expect(page.locator("#talks .talk")).to_have_count(1)
     assert await violations(page) == []
     await page.fill("#q", str(second["text"]))
