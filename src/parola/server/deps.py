@@ -1,4 +1,7 @@
-"""What the endpoints are given: the running services and how errors are answered."""
+"""What the endpoints are given: the running services and how errors are answered.
+
+Dependencies are `async`: FastAPI takes others to a thread and back, at every request.
+"""
 
 from dataclasses import dataclass, field
 
@@ -72,7 +75,7 @@ class Services:
     """What reads how lines sound, where somebody does."""
 
 
-def services(connection: HTTPConnection) -> Services:
+async def services(connection: HTTPConnection) -> Services:
     """Return the running services (a FastAPI dependency)."""
     running: Services = connection.app.state.services
     return running
@@ -83,12 +86,12 @@ VISIT = "parola.visit"
 
 
 def visit(connection: HTTPConnection) -> Visit:
-    """Return who asks (a FastAPI dependency)."""
+    """Return who asks."""
     found: Visit = connection.scope[VISIT]
     return found
 
 
-def rights(connection: HTTPConnection) -> Rights:
+async def rights(connection: HTTPConnection) -> Rights:
     """Return what the visitor may do (a FastAPI dependency)."""
     return visit(connection).rights
 

@@ -29,11 +29,15 @@ router = APIRouter(tags=["recordings"])
 Running = Annotated[Services, Depends(services)]
 
 
-def _desk(running: Running) -> JobDesk:
+def _desk_of(running: Services) -> JobDesk:
     desk: JobDesk | None = running.jobs
     if desk is None:
         raise NotFound("This server writes no recordings down.")
     return desk
+
+
+async def _desk(running: Running) -> JobDesk:
+    return _desk_of(running)
 
 
 Desk = Annotated[JobDesk, Depends(_desk)]
@@ -135,7 +139,7 @@ async def watch(socket: WebSocket, job: str) -> None:
     """Tell how a recording stands, now and on every change; closes when it is over."""
     await socket.accept()
     try:
-        desk = _desk(socket.app.state.services)
+        desk = _desk_of(socket.app.state.services)
         async with beside(_tell(socket, desk.jobs, job)):
             async for _ in incoming(socket):
                 pass  # nothing is expected; leaving is noticed

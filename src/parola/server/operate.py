@@ -24,7 +24,7 @@ MAX_NAME = 60
 """Characters of an operator's name."""
 
 
-def actor(request: Request) -> str:
+async def actor(request: Request) -> str:
     """Return who asks, for the log: whom the token was made for, else a name the console sends."""
     if token := visit(request).token:
         return token.holder[:MAX_NAME]
