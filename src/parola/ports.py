@@ -387,6 +387,9 @@ class Forgotten:
     jobs: int = 0
     """Recordings that were written down in the background; beside the log, not in it."""
 
+    left: str = ""
+    """What could not be done to the end, and what to do about it."""
+
 
 @runtime_checkable
 class Forgets(Protocol):
@@ -398,9 +401,10 @@ class Forgets(Protocol):
         A room's numbers count on as if nothing were missing, and its newest word on or off the
         record stays.
 
+        Traces may be left of them (`left`); the next time takes them too.
+
         Raises:
-            StoreFailed: nothing was taken out, or traces are left; the message says which. Trying
-                again is safe.
+            StoreFailed: nothing was taken out. Trying again is safe.
         """
 
 

@@ -14,7 +14,7 @@ import typer
 from parola.broker import open_broker
 from parola.cli.outcome import FAILED, USAGE, CommandError
 from parola.domain.access import AuditEntry
-from parola.domain.errors import NotFound
+from parola.domain.errors import NotFound, StoreFailed
 from parola.live.retention import told
 from parola.ports import Forgotten
 from parola.stores import redis_backup, sqlite_backup
@@ -119,12 +119,18 @@ async def _prune(folder: Path, days: float) -> Forgotten:
     before_ms = now_ms - int(days * DAY_MS)
     async with open_sqlite_log(folder) as log:
         gone = await log.forget(before_ms)
-        for room, session in gone.talks:
-            delete_recording(folder / RECORDINGS, room, session)
+        left = [gone.left] if gone.left else []
+        for room, session in sorted(gone.talks):
+            try:
+                delete_recording(folder / RECORDINGS, room, session)
+            except StoreFailed as error:
+                left.append(error.message)
         gone = replace(gone, jobs=await _forget_jobs(folder, before_ms))
     action = f"prune: {told(gone)} older than {days:g} days"
     async with open_sqlite_access(folder) as book:
         await book.note(AuditEntry(now_ms, "the command line", "", "", action, 200))
+    if left:
+        raise StoreFailed(" ".join(left))
     return gone
 
 

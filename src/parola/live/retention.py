@@ -51,31 +51,44 @@ class Retention:
         So it is with the text of recordings that were over before.
 
         Raises:
-            StoreFailed: see `Forgets.forget`, or sound or the text of recordings cannot be deleted.
+            StoreFailed: nothing was deleted, or not all that belongs to it; the message says what
+                is left, and what to do.
         """
         before_ms = self._rooms.plugs.now_ms() - int(days * DAY_MS)
         async with self._busy:
             gone = await self._log.forget(before_ms, self._rooms.sessions)
-        await self._forget(gone)
+        left = [*([gone.left] if gone.left else []), *await self._forget(gone)]
         if self._jobs:
-            gone = replace(gone, jobs=await self._jobs.forget(before_ms))
+            try:
+                gone = replace(gone, jobs=await self._jobs.forget(before_ms))
+            except StoreFailed as error:
+                left.append(error.message)
         logger.info("pruned %s older than %g days", told(gone), days)
+        if left:
+            raise StoreFailed(" ".join(dict.fromkeys(left)))
         return gone
 
     async def let_go(self, gone: Forgotten) -> None:
         """Delete here what another node has taken out of the log; what cannot be is told."""
-        try:
-            await self._forget(gone)
-        except StoreFailed as error:
-            logger.warning("the sound of deleted talks is left: %s", error.message)
+        for left in await self._forget(gone):
+            logger.warning("%s", left)
 
-    async def _forget(self, gone: Forgotten) -> None:
+    async def _forget(self, gone: Forgotten) -> list[str]:
+        """Delete what belongs to talks that are gone; return what could not be, in words.
+
+        All of it is tried: the log names these talks no more, so nobody would come back to them.
+        """
+        left: list[str] = []
         self._rooms.forget(gone)
         if self._moods:
             self._moods.forget(gone)
         if recordings := self._rooms.plugs.recordings:
-            for room, session in gone.talks:
-                await recordings.delete(room, session)
+            for room, session in sorted(gone.talks):
+                try:
+                    await recordings.delete(room, session)
+                except StoreFailed as error:
+                    left.append(error.message)
+        return left
 
     async def run(
         self,
@@ -98,7 +111,7 @@ class Retention:
             try:
                 gone = await self.prune(days)
             except StoreFailed as error:
-                logger.warning("old talks were not deleted: %s", error.message)
+                logger.warning("old talks were not deleted to the end: %s", error.message)
                 await sleep(AGAIN_S)
                 continue
             if gone.lines or gone.jobs:

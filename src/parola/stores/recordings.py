@@ -63,12 +63,15 @@ def delete_recording(folder: Path, room: str, session: str) -> bool:
     Raises:
         StoreFailed: the file cannot be deleted.
     """
+    path = recording_path(folder, room, session)
     try:
-        recording_path(folder, room, session).unlink()
+        path.unlink()
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StoreFailed(f"A recording cannot be deleted ({error.strerror}).") from error
+        raise StoreFailed(
+            f"The sound of a talk, {path}, cannot be deleted ({error.strerror}); delete it by hand."
+        ) from error
     return True
 
 

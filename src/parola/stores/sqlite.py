@@ -8,7 +8,7 @@ one transaction that ends in one fsync of the write-ahead log (`synchronous=FULL
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from parola.domain.errors import StoreFailed
@@ -190,7 +190,10 @@ class SqliteLog:
         It leaves no byte of what it takes out in any file of the folder.
         """
         gone = await self._writer.run(lambda db: sqlite_forgetting.forget(db, before_ms, spare))
-        await self._writer.run(sqlite_forgetting.scrub)
+        try:
+            await self._writer.run(sqlite_forgetting.scrub)
+        except StoreFailed as error:
+            return replace(gone, left=error.message)
         return gone
 
     async def newest_switch(self, room: str) -> Entry | None:

@@ -1,12 +1,14 @@
 """Old talks go, also from rooms that are open, and nobody who speaks is held up or cut."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from parola.beside import beside
+from parola.domain.errors import StoreFailed
 from parola.domain.transcript import Segment
 from parola.domain.vocabulary import language_tag, room_name
 from parola.engines.scripted import marked_audio
@@ -101,7 +103,7 @@ async def test_what_another_node_has_deleted_goes_here_too(
         assert room.feed.last_number == await h.log.last_number(MAIN)
         sound.mkdir()
         await Retention(h.rooms, h.log).let_go(gone)
-    assert "the sound of deleted talks is left" in caplog.text
+    assert "delete it by hand" in caplog.text
 
 
 async def test_it_is_done_once_a_day_and_rather_while_nobody_speaks() -> None:
@@ -149,3 +151,25 @@ async def talk_elsewhere(h: House) -> None:
         await speaking.feed(marked_audio(range(5)))
     await asyncio.wait(h.rooms._talks, return_when="FIRST_COMPLETED")
     h.clock[0] += 2 * DAY_S
+
+
+async def test_what_belongs_to_a_talk_goes_although_traces_of_it_stay(tmp_path: Path) -> None:
+    """The log names it no more, so that nobody would come back for its sound; all is told."""
+    gone = Forgotten(frozenset({("main", "a"), ("main", "b")}), 4, left="Traces stay.")
+
+    class Held:
+        """A log of which somebody holds the bytes."""
+
+        async def forget(self, before_ms: int, spare: Collection[str] = ()) -> Forgotten:
+            return gone
+
+    folder = RecordingFolder(tmp_path)
+    recording_path(tmp_path, "main", "a").mkdir()  # no file, so that it cannot be deleted
+    recording_path(tmp_path, "main", "b").write_bytes(b"sound")
+    async with house() as h:
+        h.rooms.plugs = replace(h.rooms.plugs, recordings=folder)
+        with pytest.raises(StoreFailed, match=r"^Traces stay\. The sound of a talk, .*by hand\.$"):
+            await Retention(h.rooms, Held()).prune(1.0)
+    assert [path.name for path in tmp_path.iterdir()] == [
+        recording_path(tmp_path, "main", "a").name
+    ]
