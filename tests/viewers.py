@@ -18,7 +18,7 @@ from parola.domain.vocabulary import RoomName
 from parola.live.rooms import Rooms
 from parola.ports import Numbered, Partial
 from parola.server.app import create_app
-from parola.server.protocols import ViewerHttp, ViewerWebSocket
+from parola.server.asgi import OTHER_SERVER, server_config
 from parola.stores.memory import MemoryLog
 from tests.houses import house, services_of
 
@@ -83,16 +83,8 @@ async def hall(path: Path, past: int = 0) -> AsyncIterator[Hall]:
         await log.append([entry(number) for number in range(1, past + 1)])
     async with house(log=log) as home:
         app = create_app(services_of(home))
-        config = uvicorn.Config(
-            app,
-            http=ViewerHttp if path == "direct" else "h11",
-            ws=ViewerWebSocket if path == "direct" else "websockets-sansio",
-            ws_per_message_deflate=False,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
+        others = {} if path == "direct" else OTHER_SERVER
+        config = server_config(app, timeout_graceful_shutdown=1, **others)
         server = uvicorn.Server(config)
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as sock:
             async with asyncio.TaskGroup() as tasks:

@@ -21,7 +21,7 @@ from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
 from parola.ports import Numbered
 from parola.server.app import create_app
-from parola.server.protocols import ViewerHttp, ViewerWebSocket
+from parola.server.asgi import OTHER_SERVER, server_config
 from parola.stores.memory import MemoryLog
 from tests.houses import house, services_of
 
@@ -46,18 +46,9 @@ async def serve(
             await log.append([caption(room, n) for n in range(1, past + 1)])
     async with asyncio.timeout(3600), house(log=log, limit_s=3600) as home:
         app = create_app(services_of(home))
-        direct = path == "direct"
-        config = uvicorn.Config(
-            app,
-            http=ViewerHttp if direct else "h11",
-            ws=ViewerWebSocket if direct else "websockets-sansio",
-            ws_per_message_deflate=False,
-            ssl_certfile=chain,
-            ssl_keyfile=key,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=1,
+        others = {} if path == "direct" else OTHER_SERVER
+        config = server_config(
+            app, ssl_certfile=chain, ssl_keyfile=key, timeout_graceful_shutdown=1, **others
         )
         server = uvicorn.Server(config)
         with socket.create_server(("127.0.0.1", 0), backlog=4096) as sock:

@@ -59,11 +59,11 @@ from parola.ports import (
 )
 from parola.server.access import Access, Policy, is_here
 from parola.server.app import create_app
+from parola.server.asgi import server_config
 from parola.server.deps import EngineFacts, Services
 from parola.server.first_links import FirstLink, first_links
 from parola.server.job_desk import JobDesk
 from parola.server.limits import Shares
-from parola.server.protocols import ViewerHttp, ViewerWebSocket
 from parola.server.uploads import Uploads
 from parola.stores.aws import open_aws
 from parola.stores.dynamodb import open_dynamodb
@@ -85,7 +85,6 @@ LAST_WORDS, LAST_ANSWERS, LAST_SAVES, LAST_SHIPMENTS = 0.5, 0.15, 0.15, 0.2
 """How a stop's time is shared: the last finals, the connections' ends, what is still unsaved, what
 is still to be sent on (and waits on disk otherwise)."""
 
-MAX_FRAME_BYTES = 2**20
 """The largest WebSocket frame taken: half a minute of sound. Larger ones close with 1009."""
 
 
@@ -559,19 +558,10 @@ async def serve(
         sockets = [] if settings.wait_for_data_s else listen()
         async with open_services(settings) as services:
             sockets = sockets or listen()
-            config = uvicorn.Config(
+            config = server_config(
                 create_app(services),
-                http=ViewerHttp,
-                ws=ViewerWebSocket,
-                proxy_headers=False,  # uvicorn's own way believes whoever comes from loopback
                 ssl_certfile=settings.tls_cert,
                 ssl_keyfile=settings.tls_key,
-                ws_max_size=MAX_FRAME_BYTES,
-                # Compression makes a delivery cost 2.6 times as much (1,000 viewers on loopback).
-                ws_per_message_deflate=False,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
                 timeout_graceful_shutdown=max(1, int(LAST_ANSWERS * settings.stop_within_s)),
             )
             scheme = "https" if settings.tls_cert else "http"

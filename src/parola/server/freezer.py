@@ -6,6 +6,9 @@ import gc
 FEW = 100
 """Viewers that are not worth the trouble."""
 
+MANY = 500
+"""So many are frozen at once: while thousands come, each full collection would walk all of them."""
+
 QUIET_S = 2.0
 """A hall is full when nobody has come for so long."""
 
@@ -34,7 +37,9 @@ class Freezer:
         loop = asyncio.get_running_loop()
         self._last_s = loop.time()
         self._fresh += 1
-        if self._timer is None and self._fresh >= FEW:
+        if self._fresh >= MANY:
+            self._freeze()
+        elif self._timer is None and self._fresh >= FEW:
             self._first_s = self._last_s
             self._timer = loop.call_later(QUIET_S, self._look)
 
@@ -52,6 +57,10 @@ class Freezer:
             self._timer = loop.call_at(due_s, self._look)
             return
         self._timer = None
+        if self._fresh:
+            self._freeze()
+
+    def _freeze(self) -> None:
         self._frozen += self._fresh
         self._fresh = 0
         # Not what is old: that would be the walk that nobody should wait for.

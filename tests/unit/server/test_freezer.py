@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from parola.server import freezer
-from parola.server.freezer import FEW, Freezer
+from parola.server.freezer import FEW, MANY, Freezer
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,16 @@ async def test_a_hall_that_is_never_quiet_is_frozen(monkeypatch: pytest.MonkeyPa
         while not gc.get_freeze_count():
             keeper.came()
             await asyncio.sleep(0.002)
+
+
+async def test_thousands_are_frozen_while_they_come() -> None:
+    """Not when the last one is there: until then they would be walked again and again."""
+    keeper = Freezer()
+    for _ in range(MANY - 1):
+        keeper.came()
+    assert not gc.get_freeze_count()
+    keeper.came()
+    assert gc.get_freeze_count()
 
 
 async def test_a_few_are_left_alone() -> None:
