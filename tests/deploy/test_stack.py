@@ -60,7 +60,8 @@ async def test_a_caption_comes_out_on_another_node(
                         await asyncio.sleep(0.2)
                 assert (await _labels(http))[1:] == ["neutral"] * (len(found) - 1)
             async with web_app(other, "sala") as app:
-                assert await app.window() == found
+                corrected = {**found[0], "transcript": "What a terrible disaster."}
+                assert await app.window() == [corrected, *found[1:]]
         said = [int(word) for line in found for word in line["transcript"].split()]
         assert said == list(range(count))
         assert {line["speakerName"] for line in found} == {"Ada"}

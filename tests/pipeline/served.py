@@ -121,9 +121,9 @@ class Found:
         if self.put_aside:
             return f"{len(self.put_aside)} messages were put aside"
         oldest = iso_ms(self.shown_ms - WINDOW_MS)
-        as_said = [replace(line, now="") for line in self.log]
-        hidden = as_said[: len(as_said) - len(self.shown)]
-        if self.shown != as_said[len(hidden) :] or any(line.at >= oldest for line in hidden):
+        reads = [replace(line, text=line.now or line.text, now="") for line in self.log]
+        hidden = reads[: len(reads) - len(self.shown)]
+        if self.shown != reads[len(hidden) :] or any(line.at >= oldest for line in hidden):
             return f"the window shows {self.shown}"
         return None
 

@@ -17,8 +17,9 @@ from parola.beside import beside
 from parola.engines.scripted import marked_audio
 from tests.servers import RunningServer, free_port, serving
 
-NUMBERS = 55
-"""5.5 s of talk, at the pace of the clock: a number is a word of a tenth of a second."""
+NUMBERS = 120
+"""12 s of talk, at the pace of the clock: a number is a word of a tenth of a second. The third
+server has to be there before its end."""
 
 
 class Proxy:
