@@ -34,7 +34,7 @@ P99_GOAL = 1.5
 MIB_GOAL = 1.0
 """By how much trouble may let the server grow."""
 
-PACE_GOAL = 0.5
+PACE_GOAL = 0.75
 """Of a core, at the pace that pages are told; the rest is the talk's. Source: RETURNS_PER_S."""
 
 PAST = 1000

@@ -32,8 +32,8 @@ BATCH = 32
 viewers who missed different finals soon ask for the same ones."""
 
 RETURNS_PER_S = 500
-"""How fast a room's viewers should come back after a break. Source: a join costs about 1 ms
-of CPU (docs/scale.md), so this leaves half a core to the talk."""
+"""How fast a room's viewers should come back after a break. Source: a join costs 0.9 to 1.3
+ms of CPU (docs/scale.md), so this leaves a third of a core to the talk."""
 
 REPLAY = 100
 """Entries a viewer without a number gets."""
