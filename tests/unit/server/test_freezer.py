@@ -66,6 +66,7 @@ async def test_those_who_come_later_are_frozen_too() -> None:
 
 async def test_a_hall_that_is_never_quiet_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody comes every few milliseconds, and quiet would be a minute."""
+    monkeypatch.setattr(freezer, "MANY", 10**9)
     monkeypatch.setattr(freezer, "LATEST_S", 0.05)
     keeper = Freezer()
     for _ in range(FEW):
