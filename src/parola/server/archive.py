@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
 from parola.domain import captions
 from parola.domain.access import Rights
@@ -15,6 +15,7 @@ from parola.domain.transcript import Segment
 from parola.domain.vocabulary import room_name
 from parola.ports import Archive
 from parola.server.deps import Services, rights, services
+from parola.server.growing import GrowingFile
 
 router = APIRouter(tags=["archive"])
 
@@ -45,7 +46,7 @@ async def recording(running: Running, room: str, session: str) -> Response:
         raise NotFound("No sound was kept of this talk.")
     # What is deleted is to be gone, and what is being said to grow.
     headers = {"Cache-Control": "private, no-cache"}
-    return FileResponse(path, headers=headers, media_type=RECORDING_TYPE)
+    return GrowingFile(path, headers=headers, media_type=RECORDING_TYPE)
 
 
 @router.delete("/api/rooms/{room}/recording", status_code=204)
