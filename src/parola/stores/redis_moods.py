@@ -2,18 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from parola.broker import broker_errors, room_key
-from parola.domain.corrections import Edits
 from parola.domain.mood import LineMood, newest_conversation
 from parola.domain.transcript import Segment
 from parola.ports import Unread
-from parola.stores.redis_tickets import MOODS, Lines, RedisTickets, line_key, rooms_lines
+from parola.stores.redis_tickets import MOODS, Ticketed, line_key, rooms_lines
 from parola.stores.sqlite_moods import MOST
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 PAGE = 500
 """Lines that are looked at together, the newest first."""
@@ -29,23 +25,14 @@ if ARGV[4] ~= '' and #there == 1 then redis.call('ZADD', KEYS[2], ARGV[3], ARGV[
 """A talk may have been deleted meanwhile: nothing of it is kept."""
 
 
-class RedisMoods:
+class RedisMoods(Ticketed):
     """A mood book for all nodes: for each room its lines' moods, by number."""
-
-    def __init__(self, client: "Redis", tickets: RedisTickets, log: Lines) -> None:
-        self._client = client
-        self._tickets = tickets
-        self._log = log
-
-    async def news(self) -> None:
-        await self._tickets.news()
 
     async def unread(self, limit: int) -> list[Unread]:
         """The newest first: who looks now wants to see now."""
         tickets = await self._tickets.take(limit, "newest")
         entries = await self._log.at(rooms_lines(tickets))
-        rooms = {ticket.room for ticket in tickets}
-        edits = {room: Edits(await self._log.edits(room)) for room in rooms}
+        edits = await self._edits(tickets)
         found: list[Unread] = []
         for ticket, entry in zip(tickets, entries, strict=True):
             now = edits[ticket.room].read(entry) if entry else None

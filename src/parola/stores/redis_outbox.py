@@ -1,16 +1,12 @@
 """Remembers on a broker which finals still have to be sent on, whichever node said them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from parola.broker import broker_errors
-from parola.domain.corrections import Edits, Standing
+from parola.domain.corrections import Standing
 from parola.domain.log import Edit, Entry
 from parola.ports import Outgoing, Refusal, Unsent
-from parola.stores.redis_tickets import REFUSED, Lines, RedisTickets, Ticket, rooms_lines
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+from parola.stores.redis_tickets import REFUSED, Ticket, Ticketed, rooms_lines
 
 SETTLE = """
 for at = 1, #ARGV, 2 do
@@ -23,16 +19,8 @@ end
 """
 
 
-class RedisOutbox:
+class RedisOutbox(Ticketed):
     """An outbox for all nodes, of tickets that point into their rooms' logs."""
-
-    def __init__(self, client: "Redis", tickets: RedisTickets, log: Lines) -> None:
-        self._client = client
-        self._tickets = tickets
-        self._log = log
-
-    async def news(self) -> None:
-        await self._tickets.news()
 
     async def waiting(self, limit: int) -> list[Outgoing]:
         """A line that was taken out of the log since is not sent: the log has the last word."""
@@ -52,9 +40,7 @@ class RedisOutbox:
                 for ticket, entry in zip(tickets, put, strict=True)
             ]
         )
-        edits = {
-            room: Edits(await self._log.edits(room)) for room in {ticket.room for ticket in tickets}
-        }
+        edits = await self._edits(tickets)
         lines = zip(tickets, put, said, strict=True)
         return [
             Outgoing(ticket.id, line, _edited(edits[ticket.room].standing(line.number), line))

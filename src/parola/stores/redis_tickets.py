@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import uuid4
 
 from parola.broker import broker_errors
+from parola.domain.corrections import Edits
 from parola.domain.log import Entry
 from parola.stores.news import News
 
@@ -126,6 +127,23 @@ class RedisTickets(News):
     @property
     def _holder(self) -> str:
         return f"{self.key}:holder"
+
+
+class Ticketed:
+    """What is kept of lines that tickets name, for all nodes."""
+
+    def __init__(self, client: "Redis", tickets: RedisTickets, log: Lines) -> None:
+        self._client = client
+        self._tickets = tickets
+        self._log = log
+
+    async def news(self) -> None:
+        await self._tickets.news()
+
+    async def _edits(self, tickets: Sequence[Ticket]) -> dict[str, Edits]:
+        """Return what people have changed in each room that tickets name."""
+        rooms = {ticket.room for ticket in tickets}
+        return {room: Edits(await self._log.edits(room)) for room in rooms}
 
 
 def rooms_lines(tickets: Sequence[Ticket]) -> list[tuple[str, int]]:
