@@ -15,10 +15,10 @@ from parola.broker import open_broker
 from parola.cli.outcome import FAILED, USAGE, CommandError
 from parola.domain.access import AuditEntry
 from parola.domain.errors import NotFound, StoreFailed
-from parola.live.retention import told
+from parola.live.retention import delete_sound, told
 from parola.ports import Forgotten
 from parola.stores import redis_backup, sqlite_backup
-from parola.stores.recordings import delete_recording
+from parola.stores.recordings import RecordingFolder
 from parola.stores.sqlite import open_sqlite_log
 from parola.stores.sqlite_access import open_sqlite_access
 from parola.stores.sqlite_backup import Backup
@@ -120,11 +120,7 @@ async def _prune(folder: Path, days: float) -> Forgotten:
     async with open_sqlite_log(folder) as log:
         gone = await log.forget(before_ms)
         left = [gone.left] if gone.left else []
-        for room, session in sorted(gone.talks):
-            try:
-                delete_recording(folder / RECORDINGS, room, session)
-            except StoreFailed as error:
-                left.append(error.message)
+        left += await delete_sound(RecordingFolder(folder / RECORDINGS), gone.talks)
         gone = replace(gone, jobs=await _forget_jobs(folder, before_ms))
     action = f"prune: {told(gone)} older than {days:g} days"
     async with open_sqlite_access(folder) as book:

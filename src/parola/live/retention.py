@@ -6,14 +6,14 @@ text of recordings that were written down in the background.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from parola.domain.errors import StoreFailed
 from parola.live.jobs import Jobs
 from parola.live.moods import Moods
 from parola.live.rooms import Rooms
-from parola.ports import Forgets, Forgotten
+from parola.ports import Forgets, Forgotten, Recordings
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,20 @@ TALKING_DAY_S = 43_200.0
 def told(gone: Forgotten) -> str:
     """Return what was deleted, in words for the log and the audit log."""
     return f"{len(gone.talks)} talks and {gone.jobs} recordings"
+
+
+async def delete_sound(recordings: Recordings, talks: Collection[tuple[str, str]]) -> list[str]:
+    """Delete the sound of talks that are gone; return what could not be, in words.
+
+    All of it is tried: the log names these talks no more, so nobody would come back to them.
+    """
+    left: list[str] = []
+    for room, session in sorted(talks):
+        try:
+            await recordings.delete(room, session)
+        except StoreFailed as error:
+            left.append(error.message)
+    return left
 
 
 class Retention:
@@ -74,21 +88,12 @@ class Retention:
             logger.warning("%s", left)
 
     async def _forget(self, gone: Forgotten) -> list[str]:
-        """Delete what belongs to talks that are gone; return what could not be, in words.
-
-        All of it is tried: the log names these talks no more, so nobody would come back to them.
-        """
-        left: list[str] = []
+        """Delete what belongs to talks that are gone; return what could not be, in words."""
         self._rooms.forget(gone)
         if self._moods:
             self._moods.forget(gone)
-        if recordings := self._rooms.plugs.recordings:
-            for room, session in sorted(gone.talks):
-                try:
-                    await recordings.delete(room, session)
-                except StoreFailed as error:
-                    left.append(error.message)
-        return left
+        recordings = self._rooms.plugs.recordings
+        return await delete_sound(recordings, gone.talks) if recordings else []
 
     async def run(
         self,
