@@ -24,6 +24,9 @@ from parola.server.deps import Services
 from parola.server.limits import Shares
 from parola.stores.memory import MemoryAccessBook, MemoryLog, MemoryRoomBook
 
+OTHER_SERVER = {"http": "h11", "ws": "websockets-sansio"}
+"""Makes uvicorn behave as any other ASGI server: no connection can be written to past it."""
+
 
 class PowerSwitch:
     """A log's plug: once it is off, nothing the process still does reaches the log."""

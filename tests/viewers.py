@@ -18,9 +18,9 @@ from parola.domain.vocabulary import RoomName
 from parola.live.rooms import Rooms
 from parola.ports import Numbered, Partial
 from parola.server.app import create_app
-from parola.server.asgi import OTHER_SERVER, server_config
+from parola.server.asgi import server_config
 from parola.stores.memory import MemoryLog
-from tests.houses import house, services_of
+from tests.houses import OTHER_SERVER, house, services_of
 
 ROOM = RoomName("main")
 

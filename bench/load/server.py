@@ -21,9 +21,9 @@ from parola.domain.transcript import Segment
 from parola.domain.vocabulary import RoomName
 from parola.ports import Numbered
 from parola.server.app import create_app
-from parola.server.asgi import OTHER_SERVER, server_config
+from parola.server.asgi import server_config
 from parola.stores.memory import MemoryLog
-from tests.houses import house, services_of
+from tests.houses import OTHER_SERVER, house, services_of
 
 FILLER = "so the words that are spoken here are read by everybody"
 """Makes a frame of about 300 bytes, as of a line of captions without its words."""

@@ -1,4 +1,4 @@
-"""uvicorn as Parola runs it, and as tests and benches do."""
+"""uvicorn as Parola runs it."""
 
 from typing import Any
 
@@ -24,7 +24,3 @@ def server_config(app: ASGIApp, **others: Any) -> uvicorn.Config:  # noqa: ANN40
         "access_log": False,
     }
     return uvicorn.Config(app, **(ours | others))
-
-
-OTHER_SERVER = {"http": "h11", "ws": "websockets-sansio"}
-"""Makes it behave as any other ASGI server: no connection can be written to past it."""

@@ -16,6 +16,14 @@ from parola.wire.table_rows import Now, message, row
 from tests.stand_ins import StandIn, make_table
 
 
+@pytest.fixture
+def table(dynalite: StandIn, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new table, and the environment in which it is found."""
+    for name, value in dynalite.environment.items():
+        monkeypatch.setenv(name, value)
+    return make_table(dynalite)
+
+
 def _entry(number: int, text: str = "ciao") -> Entry:
     body = Segment("talk", number, text, number * 100, number * 100 + 90, True, "it-IT")
     return Entry("sala", number, 1000 + number, body)
@@ -27,15 +35,11 @@ def _edit(table: str, entry: Entry, now: Now) -> Callable[[Any], object]:
     return lambda db: db.update_item(**edit_call(table, made, now))
 
 
-async def test_what_is_expired_is_not_told(
-    dynalite: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_expired_is_not_told(table: str) -> None:
     """AWS deletes an expired row within days; readers never see it, and a window begins in time."""
-    for name, value in dynalite.environment.items():
-        monkeypatch.setenv(name, value)
     now_s = [0.0]
     async with open_aws("dynamodb") as client:
-        log = DynamoDbLog(client, make_table(dynalite), keep_s=60, now_s=lambda: now_s[0])
+        log = DynamoDbLog(client, table, keep_s=60, now_s=lambda: now_s[0])
         await log.append([_entry(1), _entry(2)])
         assert await log.since("sala", 1002) == [_entry(2)]
         now_s[0] = 30
@@ -45,13 +49,8 @@ async def test_what_is_expired_is_not_told(
         assert [summary.entries for summary in await log.rooms()] == [1]
 
 
-async def test_a_window_shows_lines_as_people_have_left_them(
-    dynalite: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_window_shows_lines_as_people_have_left_them(table: str) -> None:
     """What was said stays in the row; a struck line is in no window."""
-    for name, value in dynalite.environment.items():
-        monkeypatch.setenv(name, value)
-    table = make_table(dynalite)
     async with open_aws("dynamodb") as client:
         log = DynamoDbLog(client, table)
         await log.append([_entry(1), _entry(2), _entry(3)])
@@ -63,13 +62,8 @@ async def test_a_window_shows_lines_as_people_have_left_them(
         assert await log.read("sala") == [_entry(1), _entry(2), _entry(3)]
 
 
-async def test_two_writers_never_overwrite_each_other(
-    dynalite: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_two_writers_never_overwrite_each_other(table: str) -> None:
     """Who comes second with another line for the same place is told; the first line stays."""
-    for name, value in dynalite.environment.items():
-        monkeypatch.setenv(name, value)
-    table = make_table(dynalite)
     async with open_aws("dynamodb") as client:
         one, other = DynamoDbLog(client, table), DynamoDbLog(client, table)
         assert await one.last_number("sala") == await other.last_number("sala") == 0
