@@ -32,6 +32,8 @@ test: $(VENV)/.dev ## Run every test, browsers and stand-ins included
 		pulseaudio:pulseaudio pactl:pulseaudio-utils redis-server:redis-server ip:iproute2 \
 		cc:build-essential
 	@test -e /usr/include/openssl/ssl.h || scripts/debian-packages --always:libssl-dev
+	@# What the fan-out is measured beside.
+	@test -e /usr/lib/nginx/modules/ngx_nchan_module.so || scripts/debian-packages --always:libnginx-mod-nchan
 	@# What lets ALSA, and PortAudio on it, play through PulseAudio; no command of its own.
 	@compgen -G "/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so" >/dev/null || \
 		scripts/debian-packages --always:libasound2-plugins

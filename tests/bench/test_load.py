@@ -79,10 +79,11 @@ def test_viewers_that_are_refused_say_so(capfd: pytest.CaptureFixture[str]) -> N
     assert "refused: HTTP/1.1 403 Forbidden" in capfd.readouterr().err
 
 
-@pytest.mark.skipif(not MODULE.exists(), reason="no nginx with Debian's libnginx-mod-nchan")
 @pytest.mark.parametrize("tls", [False, True])
 def test_nchan_speaks_to_the_same_viewers(medium: Medium, *, tls: bool) -> None:
     """It is what ours is measured beside."""
+    there = MODULE.exists()
+    all_there_or_not(None if there else "no nginx with nchan here (make test installs it)")
     _needs_headers(tls=tls)
     with certified(tls=tls) as certificate:
         setting = Setting(2, medium, certificate=certificate)
